@@ -1,0 +1,2 @@
+export { default } from "./++AddPc.svelte.ts";
+export * from "./++AddPc.svelte.ts";

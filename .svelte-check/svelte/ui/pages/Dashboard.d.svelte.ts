@@ -1,0 +1,2 @@
+export { default } from "./++Dashboard.svelte.ts";
+export * from "./++Dashboard.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++FirstRun.svelte.ts";
+export * from "./++FirstRun.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++Node.svelte.ts";
+export * from "./++Node.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++Nodes.svelte.ts";
+export * from "./++Nodes.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++Session.svelte.ts";
+export * from "./++Session.svelte.ts";

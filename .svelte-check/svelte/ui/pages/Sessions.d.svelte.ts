@@ -1,0 +1,2 @@
+export { default } from "./++Sessions.svelte.ts";
+export * from "./++Sessions.svelte.ts";

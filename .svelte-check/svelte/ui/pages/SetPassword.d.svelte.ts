@@ -1,0 +1,2 @@
+export { default } from "./++SetPassword.svelte.ts";
+export * from "./++SetPassword.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++SignIn.svelte.ts";
+export * from "./++SignIn.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++Copy.svelte.ts";
+export * from "./++Copy.svelte.ts";

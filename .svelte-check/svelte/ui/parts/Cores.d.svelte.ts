@@ -1,0 +1,2 @@
+export { default } from "./++Cores.svelte.ts";
+export * from "./++Cores.svelte.ts";

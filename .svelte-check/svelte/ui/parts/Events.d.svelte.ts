@@ -1,0 +1,2 @@
+export { default } from "./++Events.svelte.ts";
+export * from "./++Events.svelte.ts";

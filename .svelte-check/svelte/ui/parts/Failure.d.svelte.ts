@@ -1,0 +1,2 @@
+export { default } from "./++Failure.svelte.ts";
+export * from "./++Failure.svelte.ts";

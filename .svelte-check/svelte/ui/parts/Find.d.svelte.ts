@@ -1,0 +1,2 @@
+export { default } from "./++Find.svelte.ts";
+export * from "./++Find.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++Hardware.svelte.ts";
+export * from "./++Hardware.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++Machines.svelte.ts";
+export * from "./++Machines.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++NewPassword.svelte.ts";
+export * from "./++NewPassword.svelte.ts";

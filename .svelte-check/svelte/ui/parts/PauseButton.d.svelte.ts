@@ -1,0 +1,2 @@
+export { default } from "./++PauseButton.svelte.ts";
+export * from "./++PauseButton.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++Running.svelte.ts";
+export * from "./++Running.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++SixWords.svelte.ts";
+export * from "./++SixWords.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++Spark.svelte.ts";
+export * from "./++Spark.svelte.ts";

@@ -1,0 +1,2 @@
+export { default } from "./++StateMark.svelte.ts";
+export * from "./++StateMark.svelte.ts";

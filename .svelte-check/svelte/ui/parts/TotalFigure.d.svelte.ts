@@ -1,0 +1,2 @@
+export { default } from "./++TotalFigure.svelte.ts";
+export * from "./++TotalFigure.svelte.ts";

@@ -1,0 +1,364 @@
+/**
+ * Watching a session from any peer: its output from a log offset on, input to it, its end. When the runner goes away or
+ * the session moves, the watcher follows; it ends with the session, or when nobody will go on with it.
+ */
+import { MeshError } from '../protocols/errors.ts'
+import type { ChannelHandle, Peer } from '../protocols/peer/index.ts'
+import type { PeerId, SessionId } from '../protocols/ports.ts'
+import { FINAL_STATES, survivesRunner } from '../protocols/session/index.ts'
+import type { SessionRecord } from '../protocols/session/index.ts'
+import type { PeerHost } from './adapters/host.ts'
+import type { Attachment } from './http/api.ts'
+import type { SessionView } from './http/views.ts'
+import { encodeInput, encodeOutput, inputCutter, outputCutter } from './io-wire.ts'
+import type { OutputFrame } from './io-wire.ts'
+
+const SIGNALS = ['INT', 'TERM', 'KILL', 'HUP', 'QUIT', 'USR1', 'USR2'] as const
+type Signal = (typeof SIGNALS)[number]
+
+export interface WatchContext {
+  peer: Peer
+  host: PeerHost
+  view(record: SessionRecord): SessionView
+}
+
+export interface WatchOptions {
+  from: number
+  follow: boolean
+  stdin: boolean
+}
+
+/** Lets other members watch what runs here. */
+export function serveWatchers(context: WatchContext): void {
+  context.peer.channels.serve('io', (channel) => void serveOne(context, channel))
+}
+
+export function watchSession(context: WatchContext, id: SessionId, options: WatchOptions): Attachment {
+  return new Watcher(context, id, options)
+}
+
+class Watcher implements Attachment {
+  readonly output: AsyncIterable<OutputFrame>
+  readonly ended: Promise<SessionView>
+  readonly #context: WatchContext
+  readonly #id: SessionId
+  readonly #options: WatchOptions
+  readonly #progress: ((text: string) => void)[] = []
+  #closed = false
+  #wake: () => void = () => {}
+  #sink: InputSink | undefined
+  #sinkCame: (() => void)[] = []
+  #resolveEnded: (view: SessionView) => void = () => {}
+  #rejectEnded: (error: Error) => void = () => {}
+  readonly #stopListening: () => void
+
+  constructor(context: WatchContext, id: SessionId, options: WatchOptions) {
+    this.#context = context
+    this.#id = id
+    this.#options = options
+    this.ended = new Promise((resolve, reject) => {
+      this.#resolveEnded = resolve
+      this.#rejectEnded = reject
+    })
+    this.ended.catch(() => {})
+    this.output = this.#run()
+    this.#stopListening = context.peer.onChange((what) => {
+      if (what === 'sessions' || what === 'nodes') this.#wake()
+    })
+  }
+
+  onProgress(listener: (text: string) => void): void {
+    this.#progress.push(listener)
+  }
+
+  async writeStdin(bytes: Uint8Array): Promise<void> {
+    const sink = await this.#inputSink()
+    await sink.write(bytes)
+  }
+  endStdin(): void {
+    void this.#inputSink().then(
+      (sink) => sink.end(),
+      () => {}
+    )
+  }
+  signal(name: Signal): void {
+    if (this.#sink !== undefined) return this.#sink.signal(name)
+    // Nothing runs yet: the wish to interrupt is the wish that it never starts.
+    const record = this.#record()
+    if (record !== undefined) this.#context.peer.sessions.stop(record, record.spec.user, () => {})
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#sink?.close()
+    this.#stopListening()
+    this.#wake()
+  }
+
+  async *#run(): AsyncGenerator<OutputFrame> {
+    try {
+      yield* this.#follow()
+      const record = await this.#final()
+      this.#resolveEnded(this.#context.view(record))
+    } catch (error) {
+      this.#rejectEnded(error as Error)
+      throw error
+    } finally {
+      this.#stopListening()
+      this.#sink?.close()
+    }
+  }
+
+  async *#follow(): AsyncGenerator<OutputFrame> {
+    let from = this.#options.from
+    let run: string | undefined
+    let told = ''
+    while (!this.#closed) {
+      const record = this.#record()
+      if (record === undefined) throw new MeshError('UNKNOWN_SESSION', `session ${this.#id.slice(0, 8)} is not known here any more`)
+      const started = record.runner !== undefined && record.startedAt !== undefined
+      if (started && run !== runOf(record)) {
+        if (run !== undefined) from = 0
+        if (run !== undefined) this.#tell(`it goes on at ${this.#context.peer.nameOf(record.runner!)}`)
+        run = runOf(record)
+      }
+      if (started) {
+        const complete = yield* this.#readRun(record, from, (offset) => (from = offset))
+        if (complete && (!this.#options.follow || FINAL_STATES.has(this.#record()?.state ?? 'failed'))) return
+      } else if (!this.#options.follow || FINAL_STATES.has(record.state)) {
+        return
+      } else if (record.reason !== undefined && record.reason !== told && record.state === 'pending') {
+        told = record.reason
+        this.#tell(`waiting: ${told}`)
+      }
+      if (FINAL_STATES.has(this.#record()?.state ?? 'failed') && run === runOf(this.#record()!)) return
+      this.#refuseDead()
+      await this.#change()
+    }
+  }
+
+  /** The output of one run. True: read to its end; false: it broke off. */
+  async *#readRun(record: SessionRecord, from: number, reached: (offset: number) => void): AsyncGenerator<OutputFrame, boolean> {
+    const { follow } = this.#options
+    const { peer, host } = this.#context
+    if (record.runner === peer.self) {
+      this.#setSink(hostSink(host, record))
+      for await (const frame of host.output(record.id, record.epoch, from, { follow })) {
+        if (this.#closed) return true
+        reached(frame.offset)
+        yield frame
+      }
+      return true
+    }
+    if (!peer.isLinked(record.runner!)) return false
+    const channel = peer.channels.open(record.runner!, 'io', { id: record.id, epoch: record.epoch, from, follow })
+    this.#setSink(channelSink(channel))
+    const reader = new ChannelReader(channel)
+    try {
+      for await (const frame of reader) {
+        if (this.#closed) return true
+        reached(frame.offset)
+        yield frame
+      }
+    } finally {
+      this.#sink = undefined
+      if (!reader.complete) channel.abort('the watcher went away')
+    }
+    return reader.complete
+  }
+
+  /** Throws when the runner is away and nobody may take the session over. */
+  #refuseDead(): void {
+    const record = this.#record()
+    if (record?.runner === undefined || record.runner === this.#context.peer.self) return
+    const state = this.#context.peer.member(record.runner)?.state
+    const gone = state === 'dead' || state === 'left' || state === undefined
+    const name = this.#context.peer.nameOf(record.runner)
+    const short = record.id.slice(0, 8)
+    if (gone && FINAL_STATES.has(record.state)) throw new MeshError('PEER_UNREACHABLE', `${name} has the output of session ${short} and cannot be reached now`)
+    if (gone && !survivesRunner(record)) {
+      throw new MeshError('PEER_UNREACHABLE', `${name} is away while session ${short} ran there; it goes on if ${name} comes back (\`omega logs -f ${short}\`), or start it with --restart on-node-loss`)
+    }
+  }
+
+  async #final(): Promise<SessionRecord> {
+    while (!this.#closed && this.#options.follow) {
+      const record = this.#record()
+      if (record === undefined || FINAL_STATES.has(record.state)) break
+      this.#refuseDead()
+      await this.#change()
+    }
+    const record = this.#record()
+    if (record === undefined) throw new MeshError('UNKNOWN_SESSION', `session ${this.#id.slice(0, 8)} is not known here any more`)
+    return record
+  }
+
+  #record(): SessionRecord | undefined {
+    const { peer } = this.#context
+    const summary = peer.summary(this.#id)
+    const local = peer.sessions.records.all.get(this.#id)
+    if (summary === undefined || local === undefined) return summary ?? local
+    return local.epoch > summary.epoch || (local.epoch === summary.epoch && local.seq > summary.seq) ? local : summary
+  }
+
+  /** Something of the mesh changed, or a second went by. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, 1_000)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  #tell(text: string): void {
+    for (const listener of this.#progress) listener(text)
+  }
+
+  #setSink(sink: InputSink): void {
+    this.#sink = sink
+    for (const came of this.#sinkCame.splice(0)) came()
+  }
+
+  async #inputSink(): Promise<InputSink> {
+    while (this.#sink === undefined) {
+      if (this.#closed) throw new MeshError('BAD_REQUEST', 'the session takes no input any more')
+      await new Promise<void>((resolve) => this.#sinkCame.push(resolve))
+    }
+    return this.#sink
+  }
+}
+
+interface InputSink {
+  write(bytes: Uint8Array): Promise<void>
+  end(): void
+  signal(name: Signal): void
+  close(): void
+}
+
+function hostSink(host: PeerHost, { id, epoch }: SessionRecord): InputSink {
+  return {
+    write: (bytes) => host.input(id, epoch, bytes),
+    end: () => host.endInput(id, epoch),
+    signal: (name) => host.signal(id, epoch, name),
+    close: () => {}
+  }
+}
+
+function channelSink(channel: ChannelHandle): InputSink {
+  let writable: () => void = () => {}
+  channel.onWritable(() => writable())
+  return {
+    write: async (bytes) => {
+      if (!channel.write(encodeInput({ k: 'input', bytes }))) await new Promise<void>((resolve) => (writable = resolve))
+    },
+    end: () => void channel.write(encodeInput({ k: 'end' })),
+    signal: (name) => void channel.write(encodeInput({ k: 'signal', name })),
+    close: () => {
+      writable()
+      channel.end()
+    }
+  }
+}
+
+/** Output frames of a channel as an iterable; bytes count as consumed when the reader asks for the next frame. */
+class ChannelReader implements AsyncIterable<OutputFrame> {
+  complete = false
+  readonly #queue: { frame?: OutputFrame; credit: number }[] = []
+  #over = false
+  #wake: () => void = () => {}
+  readonly #channel: ChannelHandle
+
+  constructor(channel: ChannelHandle) {
+    this.#channel = channel
+    const cutter = outputCutter()
+    channel.onData((bytes) => {
+      try {
+        const frames = cutter.push(bytes)
+        for (const frame of frames) this.#queue.push({ frame: { ...frame, bytes: frame.bytes.slice() }, credit: 0 })
+        this.#queue.push({ credit: bytes.length })
+      } catch (error) {
+        this.#over = true
+        channel.abort((error as Error).message)
+      }
+      this.#wake()
+    })
+    channel.onEnd(() => {
+      this.complete = true
+      this.#over = true
+      channel.end()
+      this.#wake()
+    })
+    channel.onClose((why) => {
+      this.complete ||= why === undefined
+      this.#over = true
+      this.#wake()
+    })
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<OutputFrame> {
+    for (;;) {
+      const next = this.#queue.shift()
+      if (next?.frame !== undefined) yield next.frame
+      else if (next !== undefined) this.#channel.consumed(next.credit)
+      else if (this.#over) return
+      else await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+  }
+}
+
+/** The runner's end: its log to the channel, what comes back to the child. */
+async function serveOne(context: WatchContext, channel: ChannelHandle): Promise<void> {
+  const { peer, host } = context
+  const { id, epoch, from, follow } = channel.meta
+  const record = typeof id === 'string' ? peer.sessions.records.all.get(id) : undefined
+  if (record === undefined || typeof epoch !== 'number' || typeof from !== 'number' || !(from >= 0)) return channel.abort('no such session here')
+  serveInput(host, channel, record.id, epoch)
+  let writable: () => void = () => {}
+  let closed = false
+  channel.onWritable(() => writable())
+  channel.onClose(() => {
+    closed = true
+    writable()
+  })
+  try {
+    for await (const frame of host.output(record.id, epoch, from, { follow: follow === true })) {
+      if (closed) return
+      if (!channel.write(encodeOutput(frame)) && !closed) await new Promise<void>((resolve) => (writable = resolve))
+    }
+    channel.end()
+  } catch (error) {
+    channel.abort((error as Error).message)
+  }
+}
+
+function serveInput(host: PeerHost, channel: ChannelHandle, id: SessionId, epoch: number): void {
+  const cutter = inputCutter()
+  let taking = Promise.resolve()
+  channel.onData((bytes) => {
+    try {
+      for (const frame of cutter.push(bytes)) {
+        if (frame.k === 'signal') {
+          const name = SIGNALS.find((signal) => signal === frame.name)
+          if (name !== undefined) host.signal(id, epoch, name)
+          continue
+        }
+        const payload = frame.k === 'input' ? frame.bytes.slice() : undefined
+        // A program that has closed its input goes on; what was sent is lost, as in a pipe.
+        taking = taking.then(() => (payload === undefined ? host.endInput(id, epoch) : host.input(id, epoch, payload))).catch(() => {})
+      }
+    } catch (error) {
+      return channel.abort((error as Error).message)
+    }
+    taking = taking.then(() => channel.consumed(bytes.length))
+  })
+}
+
+const runOf = (record: SessionRecord): string => `${record.runner}/${record.epoch}`
+
+/** Peers that may hold a blob, most likely first. */
+export function blobSources(record: SessionRecord | undefined, peers: readonly PeerId[]): PeerId[] {
+  const likely = record === undefined ? [] : [record.runner ?? record.owner, record.submitter, ...record.keepers]
+  return [...new Set([...likely, ...peers])]
+}

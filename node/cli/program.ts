@@ -1,0 +1,148 @@
+/** The commands, their options and help. Each loads only what it needs; every failure is one clear line and an exit code. */
+import { hostname } from 'node:os'
+import { Command, CommanderError, Option } from 'commander'
+import { MeshError } from '../../protocols/errors.ts'
+import { RESTARTS } from '../../protocols/session/record.ts'
+import { dataDirOf, parseDuration } from '../config.ts'
+import { programVersion } from '../install/layout.ts'
+import { Client } from './client.ts'
+import { fail } from './output.ts'
+
+interface Global {
+  url?: string
+  token?: string
+  ca?: string
+}
+
+/** Resolves to the exit code, or undefined when the command goes on (a peer that is up). */
+export async function runCli(argv: readonly string[]): Promise<number | undefined> {
+  let code: number | undefined = 0
+  const program = build((result) => (code = result))
+  try {
+    await program.parseAsync(argv as string[], { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (error instanceof MeshError) {
+      fail(error.message)
+      return 1
+    }
+    throw error
+  }
+}
+
+function build(ended: (code: number | undefined) => void): Command {
+  const program = new Command('omega')
+  const client = (): Client => {
+    const { url, token, ca } = program.opts<Global>()
+    return new Client({ dataDir: dataDirOf(process.env), ...(url === undefined ? {} : { url }), ...(token === undefined ? {} : { token }), ...(ca === undefined ? {} : { ca }) })
+  }
+  program
+    .description('The PCs you own, as one desktop.')
+    .version(programVersion())
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'omega: ')) })
+    .showSuggestionAfterError()
+    .option('--url <url>', 'talk to another peer, such as https://192.168.1.20:8443')
+    .option('--token <token>', 'token for --url')
+    .option('--ca <file>', 'CA of the other mesh for --url')
+  const add = (name: string, summary: string, example: string): Command =>
+    program
+      .command(name)
+      .summary(summary)
+      .description(summary)
+      .option('--json', 'one JSON document on stdout')
+      .addHelpText('after', `\nExample:\n  ${example}`)
+      .exitOverride()
+  const list = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
+
+  add('up', 'start the peer on this PC', 'omega up --offer cpu=50%,ram=4G')
+    .option('--new', 'make a new mesh at once, without looking for an open door')
+    .option('--join <invite>', 'join the mesh of an invite')
+    .option('--accept-open-door', 'join the first mesh with an open door, without asking')
+    .option('--offer <what>', 'what this PC gives the mesh')
+    .option('--label <key=value>', 'label for placement; may be repeated', list)
+    .option('--name <name>', 'name of this PC on all screens')
+    .option('--log-level <level>', 'debug, info, warn or error')
+    .option('--no-browser', 'do not open the page')
+    .action(async (flags) => {
+      const { up } = await import('./up.ts')
+      ended(await up(flags, hostname()))
+    })
+  add('down', 'end the peer: sessions move away or are stopped', 'omega down')
+    .option('--keep-sessions', 'leave what runs to be adopted by the next start')
+    .action(async (flags) => ended(await (await commands()).down(client(), flags)))
+  add('status', 'how this peer is', 'omega status --json').action(async (flags) => ended(await (await commands()).status(client(), flags)))
+  add('invite', 'let another PC in', 'omega invite --open 10m')
+    .option('--open <duration>', 'open the door for so long instead of making an invite')
+    .option('--close', 'close the door')
+    .option('--uses <n>', 'how many PCs may use the invite', '1')
+    .option('--ttl <duration>', 'how long it is good for', '24h')
+    .action(async (flags) => ended(await (await commands()).invite(client(), flags)))
+  add('join', 'join the mesh of an invite, or of an open door', "omega join 'omega-invite:…'")
+    .argument('[invite]', 'the line that `omega invite` printed; without it, an open door is taken after asking')
+    .option('--accept-open-door', 'take the open door without asking')
+    .action(async (invite: string | undefined, flags) => ended(await (await commands()).join(client(), invite, flags)))
+  add('leave', 'leave the mesh', 'omega leave').action(async (flags) => ended(await (await commands()).leave(client(), flags)))
+  add('nodes', 'the PCs of the mesh', 'omega nodes').action(async (flags) => ended(await (await commands()).nodes(client(), flags)))
+  const node = program.command('node').description('this PC in the mesh').exitOverride()
+  for (const [verb, summary] of [
+    ['pause', 'stop what runs on this PC until resume'],
+    ['resume', 'go on with what was stopped']
+  ] as const) {
+    node
+      .command(verb)
+      .description(summary)
+      .option('--json', 'one JSON document on stdout')
+      .addHelpText('after', `\nExample:\n  omega node ${verb}`)
+      .exitOverride()
+      .action(async (flags) => ended(await (await commands()).node(client(), verb, flags)))
+  }
+  for (const [name, summary, example] of [
+    ['run', 'run a command on the PC that fits, as if it ran here', 'omega run --cpu 2 -- make -j2'],
+    ['submit', 'run a command without waiting for it', 'omega submit --on den -- ./render.sh']
+  ] as const) {
+    add(name, summary, example)
+      .argument('<command...>', 'program and arguments')
+      .option('--cpu <cores>', 'cores it needs')
+      .option('--memory <size>', 'memory it needs, such as 2G')
+      .option('--on <node>', 'only on this PC')
+      .option('--not-on <node>', 'not on this PC')
+      .option('--label <key=value>', 'only on PCs with this label; may be repeated', list)
+      .option('--env <key=value>', 'variable for the program; may be repeated', list)
+      .addOption(new Option('--restart <when>', 'start it again after it was lost or failed').choices(RESTARTS))
+      .option('--files', 'send the current folder whatever it is')
+      .option('--no-files', 'leave the current folder here')
+      .passThroughOptions()
+      .action(async (command: string[], flags, self: Command) => {
+        // Commander sets `files` to true as soon as --no-files exists; only a word from the person counts.
+        const files = self.getOptionValueSource('files') === 'cli' ? flags.files : undefined
+        const { run, submit } = await import('./run.ts')
+        ended(await (name === 'run' ? run : submit)(client(), command, { ...flags, files }))
+      })
+  }
+  add('ps', 'the sessions of the mesh', 'omega ps --all')
+    .option('-a, --all', 'ended ones too')
+    .action(async (flags) => ended(await (await commands()).ps(client(), flags)))
+  add('show', 'one session: where, why there, and what became of it', 'omega show 3f9a2c')
+    .argument('<session>')
+    .action(async (id: string, flags) => ended(await (await commands()).show(client(), id, flags)))
+  add('logs', 'what a session wrote', 'omega logs -f 3f9a2c')
+    .argument('<session>')
+    .option('-f, --follow', 'go on until it ends')
+    .action(async (id: string, flags) => ended(await (await commands()).logs(client(), id, flags)))
+  add('stop', 'stop a session', 'omega stop 3f9a2c')
+    .argument('<session>')
+    .action(async (id: string, flags) => ended(await (await commands()).stop(client(), id, flags)))
+  return program
+}
+
+const commands = (): Promise<typeof import('./commands.ts')> => import('./commands.ts')
+
+/** Throws BAD_REQUEST. */
+export function duration(text: string, flag: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined) throw new MeshError('BAD_REQUEST', `${flag} ${text}: give a duration, such as 90s, 10m or 24h`)
+  return ms
+}

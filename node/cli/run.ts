@@ -1,0 +1,152 @@
+/** `omega run` and `omega submit`: a command becomes a session. */
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:os'
+import { MeshError } from '../../protocols/errors.ts'
+import type { SessionView } from '../http/views.ts'
+import { parseBytes } from '../config.ts'
+import type { Client } from './client.ts'
+import { note, print, printJson } from './output.ts'
+import type { Travelling } from './travel.ts'
+
+export interface RunFlags {
+  cpu?: string
+  memory?: string
+  on?: string
+  notOn?: string
+  label?: string[]
+  env?: string[]
+  restart?: string
+  files?: boolean
+  json?: boolean
+}
+
+/** Variables of the terminal that a program expects to find. */
+const CARRIED = ['LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TERM', 'COLORTERM', 'NO_COLOR'] as const
+/** Nobody could start it, as a shell says it. */
+const EXIT_NOT_FOUND = 127
+/** The PC where it runs is gone. */
+const EXIT_RUNNER_GONE = 69
+
+/** Resolves to the exit code of the command. */
+export async function run(client: Client, command: string[], flags: RunFlags): Promise<number> {
+  await client.active()
+  const travelling = await travel(client, flags)
+  const created = await create(client, command, flags, travelling, true)
+  const { attachSession } = await import('./attach-client.ts')
+  const id = created.session.id
+  let session: SessionView
+  try {
+    session = await attachSession(client, id, { stdin: true, onProgress: (text) => note(text) })
+  } catch (error) {
+    if (!(error instanceof MeshError) || error.code !== 'PEER_UNREACHABLE') throw error
+    note(error.message)
+    return EXIT_RUNNER_GONE
+  }
+  if (travelling !== undefined) await bringFilesBack(client, travelling, session)
+  if (flags.json === true) printJson(session)
+  return exitCode(session)
+}
+
+export async function submit(client: Client, command: string[], flags: RunFlags): Promise<number> {
+  await client.active()
+  const travelling = await travel(client, flags)
+  const { session, durability } = await create(client, command, flags, travelling, false)
+  if (flags.json === true) printJson({ ...viewOf(session), durability })
+  else print(session.id)
+  return 0
+}
+
+/** What `submit --json` and `show --json` have in common with the words of DESIGN. */
+export function viewOf(session: SessionView): SessionView {
+  return session
+}
+
+async function travel(client: Client, flags: RunFlags): Promise<Travelling | undefined> {
+  if (flags.files === false) return undefined
+  const { sendFolder, staysHere } = await import('./travel.ts')
+  const dir = process.cwd()
+  if (flags.files === undefined) {
+    const reason = await staysHere(dir)
+    if (reason !== undefined) {
+      note(reason)
+      return undefined
+    }
+  }
+  return await sendFolder(client, dir)
+}
+
+async function bringFilesBack(client: Client, travelling: Travelling, session: SessionView): Promise<void> {
+  const { bringBack } = await import('./travel.ts')
+  const runner = session.runner === null ? 'nowhere' : (await nameOf(client, session.runner))
+  for (const line of await bringBack(client, travelling, session, runner)) note(line)
+}
+
+async function nameOf(client: Client, peerId: string): Promise<string> {
+  const nodes = await client.get<{ peerId: string; name: string }[]>('/api/v1/nodes')
+  return nodes.find((node) => node.peerId === peerId)?.name ?? peerId.slice(-8)
+}
+
+async function create(
+  client: Client,
+  command: string[],
+  flags: RunFlags,
+  travelling: Travelling | undefined,
+  stdin: boolean
+): Promise<{ session: SessionView; durability: number }> {
+  const [first = '', ...rest] = command
+  const body = {
+    app_uri: /^[a-z][a-z0-9+.-]*:/.test(first) ? first : `exec:${first}`,
+    args: rest,
+    env: { ...carriedEnv(), ...pairs(flags.env ?? [], '--env') },
+    ...(flags.cpu === undefined ? {} : { cpu_cores: number(flags.cpu, '--cpu', 'cores, such as 2 or 0.5') }),
+    ...(flags.memory === undefined ? {} : { ram_bytes: bytes(flags.memory) }),
+    constraints: {
+      ...(flags.on === undefined ? {} : { on: flags.on }),
+      ...(flags.notOn === undefined ? {} : { not_on: flags.notOn }),
+      labels: pairs(flags.label ?? [], '--label')
+    },
+    ...(travelling === undefined ? {} : { inputs: travelling.input }),
+    ...(flags.restart === undefined ? {} : { restart: flags.restart }),
+    stdin
+  }
+  // A repeat of the same request after a lost answer is the same session.
+  return await client.post('/api/v1/sessions', body, { 'idempotency-key': randomBytes(16).toString('hex') })
+}
+
+function exitCode(session: SessionView): number {
+  if (session.exit?.code != null) return session.exit.code
+  const signal = session.exit?.signal
+  if (signal != null) return 128 + (constants.signals[`SIG${signal}` as NodeJS.Signals] ?? constants.signals[signal as NodeJS.Signals] ?? 0)
+  if (session.state === 'failed' && session.startedAt === null) {
+    note(session.reason)
+    return EXIT_NOT_FOUND
+  }
+  note(`${session.state}: ${session.reason}`)
+  return 1
+}
+
+function carriedEnv(): Record<string, string> {
+  return Object.fromEntries(CARRIED.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])))
+}
+
+export function pairs(list: readonly string[], flag: string): Record<string, string> {
+  return Object.fromEntries(
+    list.map((text) => {
+      const at = text.indexOf('=')
+      if (at < 1) throw new MeshError('BAD_REQUEST', `${flag} ${text}: give it as key=value`)
+      return [text.slice(0, at), text.slice(at + 1)]
+    })
+  )
+}
+
+function number(text: string, flag: string, what: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) throw new MeshError('BAD_REQUEST', `${flag} ${text}: give ${what}`)
+  return value
+}
+
+function bytes(text: string): number {
+  const value = parseBytes(text)
+  if (value === undefined) throw new MeshError('BAD_REQUEST', `--memory ${text}: give a size, such as 512M or 2G`)
+  return value
+}

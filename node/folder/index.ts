@@ -1,0 +1,10 @@
+/** How a folder travels to the PC that runs a program, and how what changed comes back. */
+export { applyResult } from './apply.ts'
+export type { Applied, ApplyOptions } from './apply.ts'
+export { FOLDER_LIMITS, sizeText } from './limits.ts'
+export type { FolderLimits } from './limits.ts'
+export { changes, loadManifest, manifestOf, saveManifest } from './manifest.ts'
+export type { Changes, Manifest, Mark } from './manifest.ts'
+export { packFolder, packResult } from './pack.ts'
+export type { PackOptions, Packed, PackedResult } from './pack.ts'
+export { unpackFolder } from './unpack.ts'

@@ -1,0 +1,196 @@
+/**
+ * What the API and the page speak: plain JSON, field names stable. The page imports these types and nothing else of the
+ * program. Every measured value carries its source peer and age: `ageMs` of the node it stands in.
+ */
+import type { SessionState, Why } from '../../protocols/session/index.ts'
+
+export type Phase = 'starting' | 'looking' | 'active' | 'draining'
+
+/** A value, or the reason why there is none. Never a zero that nobody measured. */
+export type Reading<T> = { value: T } | { missing: string }
+
+export interface StatusView {
+  peerId: string
+  name: string
+  mesh: { id: string; name: string } | null
+  phase: Phase
+  version: string
+  urls: string[]
+  dataDir: string
+  /** Seconds since the peer process started. */
+  uptimeS: number
+  members: { alive: number; total: number }
+  sessions: { running: number; total: number }
+  /** In words: what keeps this PC from doing its whole job, each with the way out. Empty when all is well. */
+  notices: NoticeView[]
+  /** Open doors of the whole mesh. */
+  doors: DoorView[]
+  /** While `phase` is `looking`: meshes with an open door that this PC may join. */
+  offers: OfferView[]
+  paused: boolean
+  leash: { connected: boolean; children: number }
+}
+export interface NoticeView {
+  code: string
+  text: string
+  fix: string
+}
+export interface DoorView {
+  /** The member whose door it is. */
+  peerId: string
+  name: string
+  untilMs: number
+  /** PCs that stand at the door: their name and the six words both screens show. */
+  knocks: { name: string; words: string; platform: string; state: 'waiting' | 'joined' | 'refused' }[]
+}
+export interface OfferView {
+  id: string
+  meshName: string
+  memberName: string
+  words: string
+}
+
+export interface NodeView {
+  peerId: string
+  name: string
+  state: 'alive' | 'suspect' | 'dead' | 'left'
+  /** In words: why this state, and as seen by whom. */
+  reason: string
+  self: boolean
+  addresses: string[]
+  /** When this view of the node last changed by word from the node itself; null: never heard since start. */
+  lastSeenMs: number | null
+  /** Age of the readings, ms; null when there are none. */
+  ageMs: number | null
+  version: string
+  os: Reading<string>
+  cpuModel: Reading<string>
+  cores: Reading<number>
+  /** 0 … 1 of all cores. */
+  cpu: Reading<number>
+  /** 0 … 1 a core. */
+  perCore: Reading<number[]>
+  load1: Reading<number>
+  memoryBytes: Reading<number>
+  memoryUsedBytes: Reading<number>
+  diskBytes: Reading<number>
+  diskFreeBytes: Reading<number>
+  netRxBytesPerS: Reading<number>
+  netTxBytesPerS: Reading<number>
+  gpus: Reading<string[]>
+  temperatureC: Reading<number>
+  battery: Reading<string>
+  bootedAtMs: Reading<number>
+  /** Round trip of the last probe, ms. */
+  rttMs: Reading<number>
+  offer: {
+    cpuMilli: number
+    memoryBytes: number
+    grantedCpuMilli: number
+    grantedMemoryBytes: number
+    paused: boolean
+  } | null
+  /** Who works on this PC now (sessions of others), in words; '' when nobody does. */
+  usedBy: string
+  labels: Record<string, string>
+  /** Last minute, oldest first, a value each 2 s; null is a gap. */
+  history: { cpu: (number | null)[]; memory: (number | null)[] }
+}
+
+/** GET /nodes/{id}: the whole reading of that PC, asked of it now. */
+export interface NodeDetail extends NodeView {
+  disks: Reading<
+    {
+      mount: string
+      device: string
+      bytes: number
+      freeBytes: number
+      readBytesPerS: number | null
+      writeBytesPerS: number | null
+    }[]
+  >
+  interfaces: Reading<
+    {
+      name: string
+      addresses: string[]
+      rxBytesPerS: number | null
+      txBytesPerS: number | null
+      rxBytes: number
+      txBytes: number
+      speedMbps: number | null
+    }[]
+  >
+  /** What systeminformation reads, shown as it is: section -> field -> value. */
+  hardware: Record<string, Record<string, string | number | boolean | null>[]>
+  hardwareAgeMs: number | null
+  hardwareMissing: string | null
+}
+
+export interface SessionView {
+  id: string
+  state: SessionState
+  appUri: string
+  args: string[]
+  /** Program and arguments as a person would type them, at most 200 characters. */
+  command: string
+  user: string
+  submitter: string
+  owner: string
+  runner: string | null
+  keepers: string[]
+  epoch: number
+  /** Sentence: why there. */
+  placement: Why | null
+  reason: string
+  cpuMilli: number
+  memoryBytes: number
+  restart: string
+  exit: { code: number | null; signal: string | null } | null
+  output: { hash: string; bytes: number; files: number } | null
+  createdAt: number
+  startedAt: number | null
+  endedAt: number | null
+  history: { at: number; state: SessionState; by: string; cause: string }[]
+}
+
+export interface EventView {
+  /** Grows by one on this peer. */
+  seq: number
+  at: number
+  kind: 'node' | 'session' | 'security' | 'peer'
+  level: 'info' | 'warn'
+  text: string
+  /** Id of the node or session it is about. */
+  subject: string | null
+}
+
+/** The whole of what the page draws. Sent whole on connect, then as deltas: lists by key, `null` removes. */
+export interface LiveSnapshot {
+  t: 'snapshot'
+  seq: number
+  status: StatusView
+  nodes: NodeView[]
+  sessions: SessionView[]
+  events: EventView[]
+  /** One-use hand-over ticket (60 s) and where to go with it when this peer dies. */
+  handover: { ticket: string; urls: { peerId: string; name: string; url: string }[] } | null
+}
+export interface LiveDelta {
+  t: 'delta'
+  seq: number
+  status?: StatusView
+  nodes?: NodeView[]
+  nodesGone?: string[]
+  sessions?: SessionView[]
+  sessionsGone?: string[]
+  events?: EventView[]
+  handover?: LiveSnapshot['handover']
+}
+
+export interface UserView {
+  name: string
+  role: 'admin' | 'user' | 'viewer'
+}
+export interface ApiError {
+  error: { code: string; message: string }
+}

@@ -1,0 +1,87 @@
+/**
+ * `npm run build`: the page by vite (`ui/` -> `build/ui/`) and the program by esbuild (`node/` -> `build/node/`), each only
+ * when stale. Running peers keep their old chunks: those go a week later.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { builtMark, ensureInstalled, isFresh, pinnedEnv, pinnedNode, root } from './setup.mjs'
+
+const CHUNK_KEPT_MS = 7 * 24 * 3600 * 1000
+/** Entry points by name; layout.ts reads the same file. */
+const PROGRAMS = JSON.parse(readFileSync(new URL('programs.json', import.meta.url), 'utf8'))
+/** CommonJS packages inside the bundle ask for these. */
+const COMMONJS = `import { createRequire as createRequire_ } from 'node:module'
+const require = createRequire_(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname`
+
+/** Brings `build/` up to date. Rejects with one clear line. */
+export async function build() {
+  if (existsSync(join(root, 'ui', 'vite.config.ts'))) await part('ui', 'the page', buildPage)
+  await part('node', 'the program', buildProgram)
+}
+
+async function part(name, what, make) {
+  if (isFresh(name)) return
+  const beganAt = new Date()
+  console.log(`Building ${what} ...`)
+  const folder = join(root, 'build', name)
+  mkdirSync(folder, { recursive: true })
+  rmSync(builtMark(name), { force: true })
+  await make(folder)
+  writeFileSync(builtMark(name), '')
+  utimesSync(builtMark(name), beganAt, beganAt)
+}
+
+function buildPage() {
+  const args = [
+    join('node_modules', 'vite', 'bin', 'vite.js'),
+    'build',
+    '--config',
+    'ui/vite.config.ts',
+    '--logLevel',
+    'warn'
+  ]
+  const done = spawnSync(pinnedNode, args, { cwd: root, stdio: 'inherit', env: pinnedEnv() })
+  if (done.error || done.status !== 0) throw new Error('vite could not build the page: its messages above say why')
+}
+
+async function buildProgram(folder) {
+  const { build: bundle } = await import('esbuild')
+  await bundle({
+    absWorkingDir: root,
+    entryPoints: Object.fromEntries(Object.entries(PROGRAMS).filter(([, source]) => existsSync(join(root, source)))),
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    banner: { js: COMMONJS },
+    // A native addon finds its binary, and the page of the API its assets, beside their own files.
+    external: ['classic-level', '@fastify/swagger-ui']
+  })
+  dropOldChunks(folder)
+}
+
+function dropOldChunks(folder) {
+  const oldest = Date.now() - CHUNK_KEPT_MS
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name)
+    if (name.endsWith('.js') && statSync(path).mtimeMs < oldest) rmSync(path)
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    ensureInstalled()
+    await build()
+  } catch (error) {
+    console.error(`omega: ${error.message}`)
+    process.exitCode = 1
+  }
+}

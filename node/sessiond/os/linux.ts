@@ -1,0 +1,158 @@
+/**
+ * Linux: sessions of processes, found by process group, OS session, descent, and the OMEGA_SESSION in their environment
+ * (what setsid or a double fork cannot shed; only a program that clears its environment and detaches escapes).
+ */
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { setPriority, uptime } from 'node:os'
+import { sendSignal } from './types.ts'
+import type { Os, TreeSignal } from './types.ts'
+
+const NICE = 10
+/** A process that forks while we look is found in the next round; one that outruns this many is left to the next tick. */
+const ROUNDS_MAX = 25
+/** Below this many new pids, asking each is cheaper than listing /proc. */
+const PROBE_MAX = 64
+/** Pids cannot wrap around within this time: 32768 forks take longer. */
+const NO_WRAP_MS = 2000
+const DEVICE_FOLDERS = [
+  '/sys/block',
+  '/sys/class/net',
+  '/sys/class/drm',
+  '/sys/class/power_supply',
+  '/sys/bus/usb/devices'
+]
+
+interface Process {
+  pid: number
+  state: string
+  parent: number
+  group: number
+  osSession: number
+  start: string
+}
+
+export const linux: Os = {
+  canFreeze: true,
+  bootMs: () => Math.round(uptime() * 1000),
+  startTime(pid) {
+    const found = readProcess(pid)
+    return found === undefined || isDead(found) ? undefined : found.start
+  },
+  signalGroup: (leader, signal) => void sendSignal(-leader, signal),
+  signalTree,
+  surelyAlone,
+  lowerPriority(pid) {
+    try {
+      setPriority(pid, NICE)
+    } catch {
+      return // already gone
+    }
+    lowerAutogroup(pid, 3)
+  },
+  deviceMark: () => DEVICE_FOLDERS.map((folder) => namesIn(folder).join()).join(';')
+}
+
+function signalTree(leader: number, session: string, signal: TreeSignal): number {
+  if (leader > 0) sendSignal(-leader, signal)
+  const done = new Set<number>()
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const fresh = treeOf(leader, session).filter((found) => !done.has(found.pid))
+    for (const { pid } of fresh) {
+      done.add(pid)
+      sendSignal(pid, signal)
+    }
+    if (fresh.length === 0) break
+  }
+  return done.size
+}
+
+/** A shell that runs jobs gives each a group of its own, in the same OS session; setsid leaves both but keeps the mark. */
+function treeOf(leader: number, session: string): Process[] {
+  const mark = Buffer.from(`OMEGA_SESSION=${session}`)
+  const all: Process[] = []
+  for (const name of namesIn('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const found = readProcess(Number(name))
+    if (found !== undefined && found.pid !== process.pid && !isDead(found)) all.push(found)
+  }
+  const members = new Set<number>()
+  for (const found of all)
+    if ((leader > 0 && (found.group === leader || found.osSession === leader)) || carries(found.pid, mark))
+      members.add(found.pid)
+  for (let grew = true; grew; ) {
+    grew = false
+    for (const found of all)
+      if (!members.has(found.pid) && members.has(found.parent)) {
+        members.add(found.pid)
+        grew = true
+      }
+  }
+  return all.filter((found) => members.has(found.pid))
+}
+
+/** No pid was given out on this PC since the leader's, or none of those lives: then it has left nothing behind. */
+function surelyAlone(leader: number, livedMs: number): boolean {
+  if (livedMs > NO_WRAP_MS) return false
+  const last = Number(readText('/proc/loadavg')?.split(' ')[4])
+  if (!Number.isSafeInteger(last) || last < leader || last - leader > PROBE_MAX) return false
+  for (let pid = leader + 1; pid <= last; pid++) if (readProcess(pid) !== undefined) return false
+  return true
+}
+
+function readProcess(pid: number): Process | undefined {
+  const text = readText(`/proc/${pid}/stat`)
+  if (text === undefined) return undefined
+  // The name stands in brackets and may hold anything, brackets too: fields are counted after the last one.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return {
+    pid,
+    state: fields[0] ?? '',
+    parent: Number(fields[1]),
+    group: Number(fields[2]),
+    osSession: Number(fields[3]),
+    start: fields[19] ?? ''
+  }
+}
+
+function isDead(found: Process): boolean {
+  return found.state === 'Z' || found.state === 'X'
+}
+
+/** The environment a program was started with; unreadable for other users' processes, which are then not ours. */
+function carries(pid: number, mark: Buffer): boolean {
+  try {
+    const environ = readFileSync(`/proc/${pid}/environ`)
+    for (let at = environ.indexOf(mark); at !== -1; at = environ.indexOf(mark, at + 1))
+      if ((at === 0 || environ[at - 1] === 0) && (environ[at + mark.length] ?? 0) === 0) return true
+    return false
+  } catch {
+    return false
+  }
+}
+
+/** With autogrouping a nice value counts only inside the OS session; the session as a whole has one of its own. */
+function lowerAutogroup(pid: number, tries: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, String(NICE))
+  } catch (error) {
+    // The kernel takes one such change each 100 ms from an unprivileged user.
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN' && tries > 0)
+      setTimeout(() => lowerAutogroup(pid, tries - 1), 110).unref()
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}

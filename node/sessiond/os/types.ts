@@ -1,0 +1,34 @@
+/** What sessiond needs of an operating system to hold a child and everything the child starts. One file per OS beside. */
+export type TreeSignal = 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'
+
+export interface Os {
+  /** False: a frozen run is not possible here; the leash kills instead. */
+  readonly canFreeze: boolean
+  /** Milliseconds on one scale for all processes of this PC, including time it slept. */
+  bootMs(): number
+  /** Names one life of a pid: differs when the pid is used again. Undefined when no such process lives. */
+  startTime(pid: number): string | undefined
+  /** To the process group of a leader that still lives. */
+  signalGroup(leader: number, signal: NodeJS.Signals): void
+  /**
+   * To everything a session started, however it detached itself, as far as this OS lets us find it. Repeats until nothing
+   * new turns up. `leader` 0: the leader is unknown or gone, only its marks are left. Returns how many were signalled.
+   */
+  signalTree(leader: number, session: string, signal: TreeSignal): number
+  /** True when nothing of the session can have outlived its leader, found without looking at every process. */
+  surelyAlone(leader: number, livedMs: number): boolean
+  /** The user of this PC comes first: below-normal CPU and, where it follows, I/O. */
+  lowerPriority(pid: number): void
+  /** Changes when a disk, network interface, GPU, battery or USB device comes or goes; undefined: cannot be told here. */
+  deviceMark(): string | undefined
+}
+
+/** Sends a signal; a process that is gone or not ours is none of the caller's business. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, signal)
+    return true
+  } catch {
+    return false
+  }
+}

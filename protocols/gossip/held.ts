@@ -1,0 +1,166 @@
+/**
+ * What is held: the newest version of each key, ghosts of what was dropped, and the sums by which neighbours compare.
+ * Who may write is checked here, before anything is kept or passed on.
+ */
+import type { PeerId } from '../ports.ts'
+import { compareVersions, entryId, isGenuine, readEntry, recallGenuine, rememberGenuine } from './entry.ts'
+import type { Entry, SignedEntry, Version } from './entry.ts'
+import { enqueue, markTold } from './push.ts'
+import { arm, count } from './state.ts'
+import type { GossipState, Turn } from './state.ts'
+import { TOPICS } from './topics.ts'
+import type { TopicName } from './topics.ts'
+
+/** Takes what a neighbour sent. Bad, forbidden and old entries are counted and dropped. */
+export function take(t: Turn, bytes: Uint8Array, from: PeerId): void {
+  const { s } = t
+  const id = entryId(bytes)
+  const known = s.byId.get(id)
+  if (known !== undefined) return markTold(t, known, from)
+  if (s.parked.has(id)) return
+  const proven = recallGenuine(bytes, s.options.crypto)
+  const signed = proven ?? readEntry(bytes)
+  if (signed === undefined) return count(t, 'gossip.invalid')
+  if (isStale(s, signed)) return count(t, 'gossip.stale')
+  if (isFull(s, signed)) return count(t, 'gossip.full')
+  if (proven === undefined) {
+    if (!isGenuine(signed, s.options.crypto)) return count(t, 'gossip.forged')
+    rememberGenuine(signed, s.options.crypto)
+  }
+  if (!mayWrite(s, signed.topic, signed.key, signed.author)) return park(t, id, signed, from)
+  accept(t, signed, from)
+}
+
+/** From disk: the signature is checked again, the right to write was when it came. */
+export function load(t: Turn, bytes: Uint8Array): void {
+  const signed = readEntry(bytes)
+  if (signed === undefined || !isGenuine(signed, t.s.options.crypto)) return count(t, 'gossip.load.invalid')
+  if (!isStale(t.s, signed) && !isFull(t.s, signed)) hold(t, signed, undefined)
+}
+
+/** Keeps it, tells the host, and passes it on. */
+export function accept(t: Turn, signed: SignedEntry, from: PeerId | undefined): void {
+  const entry = hold(t, signed, from)
+  if (TOPICS[signed.topic].durable) t.out.push({ e: 'keep', key: signed.key, bytes: signed.bytes })
+  const asked = t.s.wanted.delete(signed.key)
+  enqueue(t, entry, from, asked)
+}
+
+/** Dropped here and not taken back at this version. */
+export function drop(t: Turn, key: string): void {
+  const { s } = t
+  const held = heldAt(s, key)
+  if (held === undefined) return
+  s.topics.get(held.topic)!.delete(key)
+  s.outbox.delete(key)
+  s.ghosts.delete(key)
+  s.ghosts.set(key, { epoch: held.epoch, seq: held.seq, author: held.author, id: entryId(held.bytes) })
+  if (TOPICS[held.topic].durable) t.out.push({ e: 'unkeep', key })
+  if (s.ghosts.size <= s.cfg.ghostsMax) return
+  const [oldest, ghost] = s.ghosts.entries().next().value!
+  s.ghosts.delete(oldest)
+  unsum(s, oldest, ghost.id)
+}
+
+/** Looks again at entries that came before the news of their author did. */
+export function retryParked(t: Turn): void {
+  const { s, env } = t
+  for (const [id, one] of [...s.parked]) {
+    const allowed = mayWrite(s, one.signed.topic, one.signed.key, one.signed.author)
+    if (!allowed && env.now < one.until) continue
+    s.parked.delete(id)
+    s.parkedBytes -= one.signed.bytes.length
+    if (!allowed) count(t, 'gossip.forbidden')
+    else if (!isStale(s, one.signed) && !isFull(s, one.signed)) accept(t, one.signed, one.from)
+  }
+  if (s.parked.size > 0) arm(t, 'parked', s.cfg.parkCheckMs)
+}
+
+/** Drops what nobody has renewed for its topic's time. */
+export function expire(t: Turn): void {
+  for (const [name, held] of t.s.topics) {
+    const { expireMs } = TOPICS[name]
+    if (expireMs === Infinity) continue
+    for (const entry of [...held.values()]) {
+      if (t.env.now - entry.at < expireMs) continue
+      drop(t, entry.key)
+      t.out.push({ e: 'expired', entry })
+    }
+  }
+}
+
+export function mayWrite(s: GossipState, topic: TopicName, key: string, author: PeerId): boolean {
+  if (!s.options.isMember(author)) return false
+  // For topics of writer `self` the key was made from the author.
+  return TOPICS[topic].writer !== 'granted' || s.options.mayWrite?.(topic, key, author) === true
+}
+
+/** The version held here, ghosts included. */
+export function versionOf(s: GossipState, topic: TopicName, key: string): Version | undefined {
+  return s.topics.get(topic)!.get(key) ?? s.ghosts.get(key)
+}
+
+export function isFull(s: GossipState, one: { topic: TopicName; key: string }): boolean {
+  const held = s.topics.get(one.topic)!
+  return held.size >= TOPICS[one.topic].max && !held.has(one.key)
+}
+
+export function isStale(s: GossipState, signed: SignedEntry): boolean {
+  const held = versionOf(s, signed.topic, signed.key)
+  return held !== undefined && compareVersions(signed, held) <= 0
+}
+
+const bases = new Map<TopicName, number>()
+let base = 0
+for (const [name, topic] of Object.entries(TOPICS)) {
+  bases.set(name as TopicName, base)
+  base += topic.buckets
+}
+
+/** The part of its topic in which a key is compared. */
+export function bucketOf(topic: TopicName, key: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
+  return bases.get(topic)! + ((hash >>> 0) % TOPICS[topic].buckets)
+}
+
+function hold(t: Turn, signed: SignedEntry, from: PeerId | undefined): Entry {
+  const { s, env } = t
+  const held = s.topics.get(signed.topic)!
+  const was = held.get(signed.key)
+  const old = was === undefined ? s.ghosts.get(signed.key)?.id : entryId(was.bytes)
+  if (old !== undefined) unsum(s, signed.key, old)
+  s.ghosts.delete(signed.key)
+  const entry: Entry = { ...signed, at: env.now }
+  held.set(signed.key, entry)
+  const id = entryId(signed.bytes)
+  s.byId.set(id, signed.key)
+  s.sums[bucketOf(signed.topic, signed.key)]! += mixed(id)
+  t.out.push({ e: 'entry', entry, was, from })
+  return entry
+}
+
+function unsum(s: GossipState, key: string, id: number): void {
+  s.byId.delete(id)
+  const topic = key.slice(0, key.indexOf('/')) as TopicName
+  s.sums[bucketOf(topic, key)]! -= mixed(id)
+}
+
+function heldAt(s: GossipState, key: string): Entry | undefined {
+  const topic = key.slice(0, Math.max(0, key.indexOf('/'))) as TopicName
+  return s.topics.get(topic)?.get(key)
+}
+
+function mixed(id: number): number {
+  const low = id >>> 0
+  const high = Math.floor(id / 2 ** 32)
+  return Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0xc2b2ae35) >>> 0
+}
+
+function park(t: Turn, id: number, signed: SignedEntry, from: PeerId): void {
+  const { s } = t
+  if (s.parked.size >= s.cfg.parkMax || s.parkedBytes + signed.bytes.length > s.cfg.parkBytes) return count(t, 'gossip.forbidden')
+  if (s.parked.size === 0) arm(t, 'parked', s.cfg.parkCheckMs)
+  s.parked.set(id, { signed, from, until: t.env.now + s.cfg.parkMs })
+  s.parkedBytes += signed.bytes.length
+}

@@ -1,0 +1,137 @@
+/**
+ * Pushing: a new entry goes to three random neighbours a tick until enough of them have it, counting those it came from,
+ * which are not told again: what many neighbours repeat is known already. With three neighbours or fewer it goes to all of them at once. Each neighbour has a budget of bytes.
+ */
+import type { PeerId } from '../ports.ts'
+import type { Entry } from './entry.ts'
+import { arm, entry, send } from './state.ts'
+import type { Link, Outgoing, Turn } from './state.ts'
+
+/** CBOR head of one entry in a message. */
+const HEAD_BYTES = 3
+
+/** `answered`: it filled a gap here, so the neighbours have it as likely as not: one round is enough. */
+export function enqueue(t: Turn, fresh: Entry, from: PeerId | undefined, answered: boolean): void {
+  const { s } = t
+  if (s.links.size === 0) return
+  const sends = answered ? Math.max(0, sendLimit(t) - s.cfg.fanout) : 0
+  const told = from === undefined ? [] : [from]
+  if (fresh.author !== from && s.links.has(fresh.author)) told.push(fresh.author)
+  s.outbox.set(fresh.key, { entry: fresh, sends, told })
+}
+
+export function markTold(t: Turn, key: string, peer: PeerId): void {
+  const outgoing = t.s.outbox.get(key)
+  if (outgoing !== undefined && !outgoing.told.includes(peer)) outgoing.told.push(peer)
+}
+
+/** After each step: few neighbours are told at once, many on the next tick. */
+export function flush(t: Turn): void {
+  const { s } = t
+  if (s.links.size > 0 && s.links.size <= s.cfg.fanout && s.outbox.size > 0) pushNew(t, [...s.links.keys()])
+  armTick(t)
+}
+
+export function onTick(t: Turn): void {
+  const { s } = t
+  s.tickArmed = false
+  s.tickAt = t.env.now
+  for (const [peer, keys] of s.backlog) answer(t, peer, keys)
+  if (s.outbox.size > 0) pushNew(t, someNeighbours(t))
+  armTick(t)
+}
+
+/** Keys that a neighbour asked for; sent with the ticks, as its budget allows. */
+export function owe(t: Turn, to: PeerId, keys: readonly string[]): void {
+  let owed = t.s.backlog.get(to)
+  if (owed === undefined) t.s.backlog.set(to, (owed = new Set()))
+  for (const key of keys) if (entry(t.s, key) !== undefined) owed.add(key)
+  answer(t, to, owed)
+  armTick(t)
+}
+
+/** Small messages that keep the lists equal go out in any case, and count. */
+export function spend(t: Turn, to: PeerId, bytes: number): void {
+  const link = t.s.links.get(to)
+  if (link !== undefined) link.tokens = available(t, link) - bytes
+}
+
+function pushNew(t: Turn, targets: readonly PeerId[]): void {
+  const { s } = t
+  const limit = sendLimit(t)
+  const waiting = [...s.outbox.values()]
+  if (waiting.length > 1) waiting.sort((a, b) => a.sends - b.sends)
+  for (const to of targets) {
+    const link = s.links.get(to)
+    if (link !== undefined) pushTo(t, to, link, waiting, limit)
+  }
+  const enough = Math.min(limit, s.links.size)
+  for (const one of waiting) if (one.sends >= limit || one.told.length >= enough) s.outbox.delete(one.entry.key)
+}
+
+function pushTo(t: Turn, to: PeerId, link: Link, waiting: readonly Outgoing[], limit: number): void {
+  let left = Math.min(available(t, link), t.s.cfg.frameBytes)
+  const g: Uint8Array[] = []
+  for (const one of waiting) {
+    const cost = one.entry.bytes.length + HEAD_BYTES
+    if (cost > left || one.sends >= limit || one.told.length >= limit || one.told.includes(to)) continue
+    if (g.length >= t.s.cfg.itemsMax) break
+    left -= cost
+    g.push(one.entry.bytes)
+    one.sends++
+    one.told.push(to)
+    link.tokens -= cost
+  }
+  if (g.length > 0) send(t, to, { t: 'push', g })
+}
+
+function answer(t: Turn, to: PeerId, keys: Set<string>): void {
+  const link = t.s.links.get(to)
+  if (link === undefined) return void t.s.backlog.delete(to)
+  let left = Math.min(available(t, link), t.s.cfg.frameBytes)
+  const g: Uint8Array[] = []
+  for (const key of keys) {
+    const held = entry(t.s, key)
+    const cost = (held?.bytes.length ?? 0) + HEAD_BYTES
+    if (held !== undefined && (cost > left || g.length >= t.s.cfg.itemsMax)) break
+    keys.delete(key)
+    if (held === undefined) continue
+    left -= cost
+    link.tokens -= cost
+    g.push(held.bytes)
+  }
+  if (g.length > 0) send(t, to, { t: 'push', g })
+  if (keys.size === 0) t.s.backlog.delete(to)
+}
+
+function armTick(t: Turn): void {
+  const { s, env } = t
+  if (s.tickArmed || (s.outbox.size === 0 && s.backlog.size === 0)) return
+  s.tickArmed = true
+  arm(t, 'tick', Math.max(s.cfg.soonMs, s.tickAt + s.cfg.tickMs - env.now))
+}
+
+function sendLimit(t: Turn): number {
+  return t.s.cfg.repeat * Math.ceil(Math.log10(t.s.links.size + 2))
+}
+
+function available(t: Turn, link: Link): number {
+  const { cfg } = t.s
+  const gained = ((t.env.now - link.tokensAt) * cfg.bytesPerSecond) / 1000
+  link.tokens = Math.min(cfg.burstBytes, link.tokens + gained)
+  link.tokensAt = t.env.now
+  return link.tokens
+}
+
+/** A fresh random choice a tick. */
+function someNeighbours(t: Turn): PeerId[] {
+  const peers = [...t.s.links.keys()]
+  const wanted = Math.min(t.s.cfg.fanout, peers.length)
+  for (let i = 0; i < wanted; i++) {
+    const j = i + Math.floor(t.env.random.float() * (peers.length - i))
+    const peer = peers[i]!
+    peers[i] = peers[j]!
+    peers[j] = peer
+  }
+  return peers.slice(0, wanted)
+}

@@ -1,0 +1,43 @@
+/** What may be gossiped, by whom, how much of it, and for how long. */
+export type Writer = 'self' | 'member' | 'granted'
+
+export interface Topic {
+  /** `self`: only the peer in the key. `member`: any member. `granted`: members for whom `mayWrite` says yes. */
+  writer: Writer
+  /** Kept on disk by the host, through `keep`. */
+  durable: boolean
+  /** Keys at most; a new key above that is refused and counted. */
+  max: number
+  /** Dropped when no newer version came for this long. */
+  expireMs: number
+  /** Parts in which neighbours compare what they hold. */
+  buckets: number
+  /** Written anew every few seconds: what was missed mends itself, so only a new link compares it. */
+  renewed: boolean
+}
+
+export const TOPICS = {
+  /** Static half of a peer's advertisement: on change only, so it does not age. */
+  'ad.s': { writer: 'self', durable: false, max: 2000, expireMs: Infinity, buckets: 16, renewed: false },
+  /** A door that this peer holds open; doors live ten minutes by default and are renewed. */
+  door: { writer: 'self', durable: false, max: 2000, expireMs: 1_800_000, buckets: 4, renewed: false },
+  /** Summary of a session. The host drops the oldest final ones first. */
+  sess: { writer: 'member', durable: false, max: 2000, expireMs: Infinity, buckets: 64, renewed: false },
+  /** Users, roles, settings, certificates. */
+  ledger: { writer: 'granted', durable: true, max: 2000, expireMs: Infinity, buckets: 32, renewed: false },
+  /** Dynamic half: every heartbeat; one that is ten minutes old helps nobody. Last, so that sums can end before it. */
+  'ad.d': { writer: 'self', durable: false, max: 2000, expireMs: 600_000, buckets: 16, renewed: true }
+} as const satisfies Record<string, Topic>
+export type TopicName = keyof typeof TOPICS
+
+/** `ad.d/12D3…` -> `ad.d`; undefined when the key is of no topic. */
+export function topicOf(key: string): TopicName | undefined {
+  const slash = key.indexOf('/')
+  if (slash < 1 || slash === key.length - 1) return undefined
+  const name = key.slice(0, slash)
+  return Object.hasOwn(TOPICS, name) ? (name as TopicName) : undefined
+}
+
+export const BUCKETS = Object.values(TOPICS).reduce((sum, topic) => sum + topic.buckets, 0)
+/** Those before the first renewed topic. */
+export const LASTING_BUCKETS = Object.values(TOPICS).reduce((sum, topic) => sum + (topic.renewed ? 0 : topic.buckets), 0)

@@ -1,0 +1,8 @@
+/** Membership: who is here, who is not, and how to reach them (PROTOCOLS.md 2.1, full-mesh form). */
+export { step } from './kernel.ts'
+export { createMembership, member, members, selfRecord } from './state.ts'
+export type { Member, MembershipEffect, MembershipEvent, MembershipState, MemberState, SelfInput } from './state.ts'
+export { readRecord } from './record.ts'
+export type { MemberRecord, SignedMember } from './record.ts'
+export { MEMBERSHIP, MemFrame } from './wire.ts'
+export type { MembershipSettings, MemMessage } from './wire.ts'

@@ -1,0 +1,146 @@
+/**
+ * Probing: each period one member, in shuffled rounds; when it does not answer, helpers ask it too. Answers and missing
+ * ones move the local health, which stretches this peer's own patience (Lifeguard).
+ */
+import type { PeerId } from '../ports.ts'
+import { takeNews } from './spread.ts'
+import { arm, count, disarm, isLive, send, shuffled } from './state.ts'
+import type { Asked, Row, Turn } from './state.ts'
+import { accuse, lag, nextN } from './verdict.ts'
+
+/** A helper says Nack when this share of its time is over, so that the Nack arrives in time. */
+const NACK_AFTER = 0.8
+
+export function onProbeTimer(t: Turn): void {
+  if (t.env.now > t.s.probeDueAt + t.s.cfg.lagMs) lag(t)
+  armProbe(t, t.s.cfg.probePeriodMs * (1 + t.s.health))
+  const row = nextTarget(t)
+  if (row !== undefined) probe(t, row, 'probe')
+}
+
+export function armProbe(t: Turn, inMs: number): void {
+  t.s.probeDueAt = t.env.now + inMs
+  arm(t, 'probe', inMs)
+}
+
+/** Some of those who hear of a suspicion look for themselves, so that confirmation does not wait for their round. */
+export function witness(t: Turn, row: Row): void {
+  const others = Math.max(1, t.s.live - 2)
+  if (t.env.random.float() * others < t.s.cfg.witnesses) probe(t, row, 'witness')
+}
+
+export function onAck(t: Turn, from: PeerId, n: number): void {
+  const asked = t.s.asked.get(n)
+  if (asked === undefined || asked.target !== from) return
+  settle(t, n, asked)
+  if (asked.requester !== undefined) return send(t, asked.requester.peer, { t: 'iack', n: asked.requester.n })
+  const row = t.s.rows.get(from)
+  if (row !== undefined) row.rttMs = t.env.now - asked.at
+  if (asked.kind === 'probe' && asked.phase === 'direct') t.s.health = Math.max(0, t.s.health - 1)
+}
+
+export function onIndirectAck(t: Turn, from: PeerId, n: number): void {
+  const asked = t.s.asked.get(n)
+  if (asked !== undefined && asked.helpers.includes(from)) settle(t, n, asked)
+}
+
+export function onNack(t: Turn, from: PeerId, n: number): void {
+  const asked = t.s.asked.get(n)
+  if (asked !== undefined && asked.helpers.includes(from)) asked.nacks.add(from)
+}
+
+/** Somebody asks us to reach a peer for it. Always answered: with its word, or with Nack. */
+export function onPingReq(t: Turn, from: PeerId, n: number, target: PeerId, withinMs: number): void {
+  if (target === t.s.self) return send(t, from, { t: 'iack', n })
+  if (!t.s.links.has(target)) return send(t, from, { t: 'nack', n })
+  if (t.s.relays >= t.s.cfg.relaysMax) return count(t, 'mem.relay.full')
+  t.s.relays++
+  ask(t, target, 'relay', NACK_AFTER * withinMs, { peer: from, n })
+}
+
+export function onWaitTimer(t: Turn, n: number): void {
+  const asked = t.s.asked.get(n)
+  if (asked === undefined) return
+  if (t.env.now > asked.dueAt + t.s.cfg.lagMs) lag(t)
+  if (asked.requester !== undefined) {
+    settle(t, n, asked)
+    send(t, asked.requester.peer, { t: 'nack', n: asked.requester.n })
+  } else if (asked.phase === 'helpers' || !askHelpers(t, n, asked)) missed(t, n, asked)
+}
+
+function probe(t: Turn, row: Row, kind: 'probe' | 'witness'): void {
+  if (row.linked) return ask(t, row.peer, kind, t.s.cfg.probeDirectMs * (1 + t.s.health), undefined)
+  const n = nextN(t)
+  const asked: Asked = { target: row.peer, kind, phase: 'direct', at: t.env.now, dueAt: t.env.now, helpers: [], nacks: new Set() }
+  t.s.asked.set(n, asked)
+  if (!askHelpers(t, n, asked)) missed(t, n, asked)
+}
+
+function ask(t: Turn, target: PeerId, kind: Asked['kind'], withinMs: number, requester: Asked['requester']): void {
+  const n = nextN(t)
+  const asked: Asked = { target, kind, phase: 'direct', at: t.env.now, dueAt: t.env.now + withinMs, helpers: [], nacks: new Set() }
+  if (requester !== undefined) asked.requester = requester
+  t.s.asked.set(n, asked)
+  send(t, target, { t: 'ping', n, g: takeNews(t, target, t.s.cfg.piggybackBytes) })
+  arm(t, `wait:${n}`, withinMs)
+}
+
+/** False when there is nobody to ask. */
+function askHelpers(t: Turn, n: number, asked: Asked): boolean {
+  const { s, env } = t
+  const able = [...s.links.keys()].filter((peer) => peer !== asked.target && s.rows.get(peer)?.state === 'alive')
+  if (able.length === 0) return false
+  const withinMs = s.cfg.probeHelpersMs * (1 + s.health)
+  asked.phase = 'helpers'
+  asked.helpers = shuffled(t, able).slice(0, s.cfg.helpers)
+  asked.dueAt = env.now + withinMs
+  for (const to of asked.helpers) {
+    send(t, to, { t: 'preq', n, p: asked.target, w: Math.round(withinMs), g: takeNews(t, to, s.cfg.piggybackBytes) })
+  }
+  arm(t, `wait:${n}`, withinMs)
+  return true
+}
+
+/**
+ * No word from the target by any way. Helpers that say they are fine show that this peer is, too; without a word from
+ * any of them, or when some are silent as well, it trusts itself less.
+ */
+function missed(t: Turn, n: number, asked: Asked): void {
+  settle(t, n, asked)
+  const { s } = t
+  if (asked.kind === 'probe') {
+    const silent = asked.helpers.length - asked.nacks.size
+    const alone = asked.nacks.size === 0 ? 1 : 0
+    s.health = Math.min(s.cfg.healthMax, s.health + alone + (silent > 0 ? 1 : 0))
+  }
+  const row = s.rows.get(asked.target)
+  if (row !== undefined) accuse(t, row, 'timeout')
+}
+
+function settle(t: Turn, n: number, asked: Asked): void {
+  t.s.asked.delete(n)
+  if (asked.requester !== undefined) t.s.relays--
+  disarm(t, `wait:${n}`)
+}
+
+function nextTarget(t: Turn): Row | undefined {
+  const { s } = t
+  const left = takeFrom(t, s.round)
+  if (left !== undefined) return left
+  s.round = shuffled(t, [...s.rows.values()].filter((row) => canProbe(t, row)).map((row) => row.peer))
+  return takeFrom(t, s.round)
+}
+
+function takeFrom(t: Turn, round: PeerId[]): Row | undefined {
+  for (let peer = round.pop(); peer !== undefined; peer = round.pop()) {
+    const row = t.s.rows.get(peer)
+    if (row !== undefined && canProbe(t, row)) return row
+  }
+  return undefined
+}
+
+/** A member without a link is left alone while its link is being made or made again. */
+function canProbe(t: Turn, row: Row): boolean {
+  if (row.peer === t.s.self || !isLive(row)) return false
+  return row.linked || (t.env.now >= row.graceUntil && (t.s.contacts.get(row.peer)?.redials ?? 0) === 0)
+}

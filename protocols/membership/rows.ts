@@ -1,0 +1,223 @@
+/**
+ * The member list: a row comes and changes only by the member's own signed word, and each change of state is told to
+ * the host. Only the peer itself raises its incarnation.
+ */
+import { toHex } from '../codec.ts'
+import type { PeerId } from '../ports.ts'
+import { dropContact, seekLink } from './dial.ts'
+import { readRecord, recordId, sameBytes, signRecord } from './record.ts'
+import type { MemberRecord, SignedMember } from './record.ts'
+import { spread } from './spread.ts'
+import { count, disarm, isLive, send } from './state.ts'
+import type { MemberState, Row, Turn } from './state.ts'
+
+/** Tombstones this near their end are not taken over from others, or they would go round for ever. */
+const TOO_OLD = 0.9
+
+/** What a signed record was worth: whose it is and, when the member is listed, its row. */
+export interface Taken {
+  peer: PeerId
+  inc: number
+  row: Row | undefined
+}
+
+/**
+ * Takes a member's own word, from itself or relayed. `gone`: observers call it dead at this incarnation, so a member
+ * not known yet begins as dead. Undefined for what is no genuine record.
+ */
+export function takeRecord(t: Turn, bytes: SignedMember, from: PeerId, gone: boolean, ageS: number): Taken | undefined {
+  const { s } = t
+  const same = s.byId.get(recordId(bytes))
+  if (same !== undefined && sameBytes(same.bytes, bytes)) {
+    if (same.remembered && !gone) recall(t, same, from)
+    return { peer: same.peer, inc: same.inc, row: same }
+  }
+  const record = readRecord(bytes, s.crypto)
+  if (record === undefined) {
+    count(t, 'mem.record.invalid')
+    return undefined
+  }
+  return { peer: record.peer, inc: record.inc, row: merged(t, record, bytes, from, gone, ageS) }
+}
+
+/** Every change of state goes through here. */
+export function become(t: Turn, row: Row, state: MemberState, reason: string, since = t.env.now): void {
+  const was = row.state
+  t.s.live += Number(state === 'alive' || state === 'suspect') - Number(isLive(row))
+  if (was !== state) {
+    row.state = state
+    row.reason = reason
+    row.since = since
+  }
+  if (state === 'alive') row.graceUntil = t.env.now + t.s.cfg.linkGraceMs
+  if (state === 'alive' || state === 'left') {
+    if (row.accusers.length > 0) disarm(t, `susp:${row.peer}`)
+    row.accusers = []
+  }
+  t.out.push({ e: 'member', peer: row.peer, was, now: state })
+}
+
+/** Signs what this peer says of itself now, with a higher incarnation, and passes it on. */
+export function reissueOwn(t: Turn, above = t.s.own.inc): void {
+  const { s } = t
+  s.own.inc = Math.min(0xffffffff, Math.max(s.own.inc, above) + 1)
+  const record: MemberRecord = { peer: s.self, ...s.own }
+  const bytes = signRecord(record, s.crypto)
+  const row = s.rows.get(s.self)
+  if (row === undefined) insert(t, record, bytes, record.left === undefined ? 'alive' : 'left', 'is this PC', t.env.now)
+  else {
+    describe(t, row, record, bytes)
+    become(t, row, record.left === undefined ? 'alive' : 'left', record.left === undefined ? 'is this PC' : farewell(record))
+  }
+  t.out.push({ e: 'keep', peer: s.self, bytes })
+  spread(t, s.rows.get(s.self)!, undefined)
+}
+
+/** From disk: shown as dead until somebody says otherwise. */
+export function remember(t: Turn, bytes: SignedMember): void {
+  const record = readRecord(bytes, t.s.crypto)
+  if (record === undefined) count(t, 'mem.load.invalid')
+  else if (record.peer === t.s.self) t.s.own.inc = Math.max(t.s.own.inc, record.inc)
+  else if (record.left === 'forever') t.out.push({ e: 'unkeep', peer: record.peer })
+  else if (!t.s.rows.has(record.peer) && t.s.rows.size < t.s.cfg.membersMax) {
+    if (record.left !== undefined) insert(t, record, bytes, 'left', farewell(record), t.env.now)
+    else insert(t, record, bytes, 'dead', 'has not been heard of since this PC started', t.env.now).remembered = true
+  }
+}
+
+export function forget(t: Turn, row: Row): void {
+  const { s } = t
+  if (row.accusers.length > 0) disarm(t, `susp:${row.peer}`)
+  if (isLive(row)) s.live--
+  s.rows.delete(row.peer)
+  if (s.byId.get(row.id) === row) s.byId.delete(row.id)
+  s.news.delete(row.peer)
+  dropContact(t, row.peer)
+  t.out.push({ e: 'member', peer: row.peer, was: row.state, now: 'forgotten' }, { e: 'unkeep', peer: row.peer })
+}
+
+export function nameOf(t: Turn, peer: PeerId): string {
+  return t.s.rows.get(peer)?.name ?? `${peer.slice(0, 4)}…${peer.slice(-6)}`
+}
+
+/** 64 random bits as text. */
+export function drawBoot(t: Turn): string {
+  return toHex(t.env.random.bytes(8))
+}
+
+function merged(t: Turn, record: MemberRecord, bytes: SignedMember, from: PeerId, gone: boolean, ageS: number): Row | undefined {
+  const { s } = t
+  if (s.expelled.has(record.peer)) return undefined
+  if (record.peer === s.self) return ownSeen(t, record)
+  const tomb = s.tombstones.get(record.peer)
+  if (tomb !== undefined) {
+    if (record.inc <= tomb.inc) {
+      send(t, from, { t: 'news', g: [{ k: 'a', r: tomb.bytes }] })
+      return undefined
+    }
+    s.tombstones.delete(record.peer)
+  }
+  const row = s.rows.get(record.peer)
+  if (row === undefined) return newcomer(t, record, bytes, from, gone, ageS)
+  if (record.inc > row.inc) newerWord(t, row, record, bytes, from)
+  else if (record.inc === row.inc && row.remembered && !gone) recall(t, row, from)
+  return row
+}
+
+function newcomer(t: Turn, record: MemberRecord, bytes: SignedMember, from: PeerId, gone: boolean, ageS: number): Row | undefined {
+  const { s } = t
+  const keepMs = record.left !== undefined ? s.cfg.leftKeepMs : s.cfg.deadKeepMs
+  if ((gone || record.left !== undefined) && (record.left === 'forever' || ageS * 1000 > TOO_OLD * keepMs)) return undefined
+  if (s.rows.size >= s.cfg.membersMax) {
+    count(t, 'mem.members.full')
+    return undefined
+  }
+  const state = record.left !== undefined ? 'left' : gone ? 'dead' : 'alive'
+  const reason = state === 'left' ? farewell(record) : state === 'dead' ? 'was gone before this PC heard of it' : `was introduced by ${nameOf(t, from)}`
+  const row = insert(t, record, bytes, state, from === record.peer ? 'answers' : reason, t.env.now - (state === 'alive' ? 0 : ageS * 1000))
+  if (state === 'dead') row.accusers = [from]
+  t.out.push({ e: 'keep', peer: row.peer, bytes })
+  spread(t, row, from)
+  if (state === 'alive') seekLink(t, row.peer, from === row.peer ? 'later' : 'in turn')
+  return row
+}
+
+function newerWord(t: Turn, row: Row, record: MemberRecord, bytes: SignedMember, from: PeerId): void {
+  const wasLive = isLive(row) && !row.remembered
+  describe(t, row, record, bytes)
+  row.remembered = false
+  t.out.push({ e: 'keep', peer: row.peer, bytes })
+  if (record.left !== undefined) {
+    become(t, row, 'left', farewell(record))
+    dropContact(t, row.peer)
+  } else {
+    become(t, row, 'alive', from === row.peer ? 'answers' : `is back, as ${nameOf(t, from)} says`)
+    if (!wasLive) seekLink(t, row.peer, from === row.peer ? 'later' : 'in turn')
+  }
+  spread(t, row, from)
+}
+
+/** Known from disk, and now somebody says that it is here. */
+function recall(t: Turn, row: Row, from: PeerId): void {
+  row.remembered = false
+  become(t, row, 'alive', from === row.peer ? 'answers' : `is here, as ${nameOf(t, from)} says`)
+  seekLink(t, row.peer, from === row.peer ? 'later' : 'in turn')
+}
+
+/** Somebody holds a word of ours that we do not know: from a backup of our folder, or before a write was lost. */
+function ownSeen(t: Turn, record: MemberRecord): Row | undefined {
+  const { s } = t
+  const unknown = record.inc > s.own.inc || (record.inc === s.own.inc && record.boot !== s.own.boot)
+  if (s.started && !s.leaving && unknown) reissueOwn(t, record.inc)
+  return s.rows.get(s.self)
+}
+
+function insert(t: Turn, record: MemberRecord, bytes: SignedMember, state: MemberState, reason: string, since: number): Row {
+  const { s } = t
+  const row: Row = {
+    peer: record.peer,
+    name: '',
+    state,
+    inc: 0,
+    boot: '',
+    addresses: [],
+    version: '',
+    heardAt: -Infinity,
+    since,
+    linked: s.links.has(record.peer),
+    rttMs: undefined,
+    reason,
+    bytes,
+    id: -1,
+    forever: false,
+    remembered: false,
+    graceUntil: t.env.now + s.cfg.linkGraceMs,
+    accusers: [],
+    why: 'other',
+    suspectedAt: 0,
+    deadline: Infinity,
+    wakeAt: Infinity
+  }
+  describe(t, row, record, bytes)
+  s.rows.set(row.peer, row)
+  if (isLive(row)) s.live++
+  t.out.push({ e: 'member', peer: row.peer, was: undefined, now: state })
+  return row
+}
+
+function describe(t: Turn, row: Row, record: MemberRecord, bytes: SignedMember): void {
+  if (t.s.byId.get(row.id) === row) t.s.byId.delete(row.id)
+  row.name = record.name
+  row.inc = record.inc
+  row.boot = record.boot
+  row.addresses = record.addrs
+  row.version = record.ver
+  row.forever = record.left === 'forever'
+  row.bytes = bytes
+  row.id = recordId(bytes)
+  t.s.byId.set(row.id, row)
+}
+
+function farewell(record: MemberRecord): string {
+  return record.left === 'forever' ? 'left the mesh' : 'was shut down'
+}

@@ -1,0 +1,251 @@
+/** What one peer knows of the others: a row a member, the probes under way, the news to pass on, whom to dial. */
+import type { Env, KernelEffect, KernelEvent } from '../kernel.ts'
+import type { Crypto, PeerId } from '../ports.ts'
+import type { MemberRecord, SignedMember } from './record.ts'
+import { MEMBER_LIMITS, MEMBERSHIP } from './wire.ts'
+import type { Item, MembershipSettings, MemMessage, Why } from './wire.ts'
+
+export interface SelfInput {
+  peer: PeerId
+  name: string
+  addresses: readonly string[]
+  version: string
+}
+
+export type MemberState = 'alive' | 'suspect' | 'dead' | 'left'
+
+/** A live view: read it, do not keep or change it. The peer itself is a member too: alive, `linked` false, no round trip. */
+export interface Member {
+  readonly peer: PeerId
+  readonly name: string
+  readonly state: MemberState
+  readonly inc: number
+  /** 16 hex digits, another at each start. */
+  readonly boot: string
+  readonly addresses: readonly string[]
+  readonly version: string
+  /** env.now of the last word from the peer itself over a link, any plane; -Infinity if never. */
+  readonly heardAt: number
+  /** env.now at which the state began. */
+  readonly since: number
+  readonly linked: boolean
+  /** Round trip of the last ping it answered on this link. */
+  readonly rttMs: number | undefined
+  /** Why it is in this state, in words. */
+  readonly reason: string
+}
+
+export type MembershipEvent =
+  | KernelEvent<MemMessage>
+  /** Once, after the `load`s. */
+  | { k: 'start' }
+  /** The host saw any frame from the peer, on any plane. */
+  | { k: 'heard'; peer: PeerId }
+  /** Hello is done; the peer's own signed record. */
+  | { k: 'hello'; from: PeerId; record: SignedMember }
+  | { k: 'seen'; peer: PeerId; addresses: readonly string[] }
+  | { k: 'dialFailed'; peer: PeerId; why: string; detail: string }
+  | { k: 'lag'; ms: number }
+  | { k: 'self'; addresses?: readonly string[]; name?: string }
+  | { k: 'leave'; forever: boolean }
+  /** What `keep` asked to keep, from disk, before `start`. */
+  | { k: 'load'; members: readonly SignedMember[] }
+  /** Revoked: dropped, refused from now on. Not persisted here; the host says it again after a restart. */
+  | { k: 'expel'; peer: PeerId }
+
+export type MembershipEffect =
+  | KernelEffect
+  /** The member's state changed, or (was === now) what it says of itself did. */
+  | { e: 'member'; peer: PeerId; was: MemberState | undefined; now: MemberState | 'forgotten' }
+  | { e: 'keep'; peer: PeerId; bytes: Uint8Array }
+  | { e: 'unkeep'; peer: PeerId }
+  /** No other member has said a word for 10 s though some are expected; or one has again. */
+  | { e: 'isolated'; is: boolean }
+
+export interface Row extends Member {
+  name: string
+  state: MemberState
+  inc: number
+  boot: string
+  addresses: readonly string[]
+  version: string
+  heardAt: number
+  since: number
+  linked: boolean
+  rttMs: number | undefined
+  reason: string
+  bytes: SignedMember
+  /** recordId(bytes). */
+  id: number
+  /** Left for good, not only shut down. */
+  forever: boolean
+  /** From disk, not heard of since this start: shown as dead, but nobody's verdict. */
+  remembered: boolean
+  /** Without a link it is not probed before this. */
+  graceUntil: number
+  /** While suspect or dead: who says so, first accuser first. */
+  accusers: readonly PeerId[]
+  why: Why
+  suspectedAt: number
+  /** While suspect: when it is declared dead, and when its timer fires. */
+  deadline: number
+  wakeAt: number
+}
+
+/** How to reach a peer that has no link. */
+export interface Contact {
+  /** From discovery, newest first. */
+  seen: readonly string[]
+  seenAt: number
+  failures: number
+  dialedAt: number
+  /** Re-dials done since the link broke; 0 when none is under way. */
+  redials: number
+}
+
+/** A ping that waits for its answer. `probe`: this period's; `witness`: after somebody's suspicion; `relay`: for somebody else. */
+export interface Asked {
+  target: PeerId
+  kind: 'probe' | 'witness' | 'relay'
+  phase: 'direct' | 'helpers'
+  at: number
+  dueAt: number
+  helpers: readonly PeerId[]
+  nacks: Set<PeerId>
+  requester?: { peer: PeerId; n: number }
+}
+
+export interface News {
+  item: Item
+  bytes: number
+  sends: number
+  from: PeerId | undefined
+}
+
+export interface MembershipState {
+  readonly crypto: Crypto
+  readonly cfg: MembershipSettings
+  readonly self: PeerId
+  /** What this peer says of itself. */
+  readonly own: { inc: number; boot: string; name: string; addrs: readonly string[]; ver: string; left?: MemberRecord['left'] }
+  readonly rows: Map<PeerId, Row>
+  readonly byId: Map<number, Row>
+  /** Rows alive or suspect, the peer itself included. */
+  live: number
+  /** Admitted links; when lists are to be compared on each, and whether they were. */
+  readonly links: Map<PeerId, { syncAt: number; synced: boolean }>
+  readonly contacts: Map<PeerId, Contact>
+  readonly asked: Map<number, Asked>
+  relays: number
+  readonly news: Map<PeerId, News>
+  newsAt: number
+  newsArmed: boolean
+  /** Left for good and not shown any more: older words about them are answered with their farewell. */
+  readonly tombstones: Map<PeerId, { inc: number; bytes: SignedMember; until: number }>
+  readonly expelled: Set<PeerId>
+  started: boolean
+  leaving: boolean
+  /** Lifeguard's local health: 0 is well, 8 the worst. */
+  health: number
+  laggedUntil: number
+  nextN: number
+  /** Whom to probe next in this round, last first. */
+  round: PeerId[]
+  probeDueAt: number
+  lastHeardAt: number
+  isolated: boolean
+}
+
+/** One step under way: state, environment, and the effects so far. */
+export interface Turn {
+  readonly s: MembershipState
+  readonly env: Env
+  readonly out: MembershipEffect[]
+}
+
+/** `timers`: overrides of MEMBERSHIP, for tests and slow networks. */
+export function createMembership(self: SelfInput, crypto: Crypto, timers: Partial<MembershipSettings> = {}): MembershipState {
+  return {
+    crypto,
+    cfg: { ...MEMBERSHIP, ...timers },
+    self: self.peer,
+    own: {
+      inc: 0,
+      boot: '',
+      name: self.name.slice(0, MEMBER_LIMITS.nameChars),
+      addrs: usableAddresses(self.addresses),
+      ver: self.version.slice(0, MEMBER_LIMITS.versionChars)
+    },
+    rows: new Map(),
+    byId: new Map(),
+    live: 0,
+    links: new Map(),
+    contacts: new Map(),
+    asked: new Map(),
+    relays: 0,
+    news: new Map(),
+    newsAt: -Infinity,
+    newsArmed: false,
+    tombstones: new Map(),
+    expelled: new Set(),
+    started: false,
+    leaving: false,
+    health: 0,
+    laggedUntil: -Infinity,
+    nextN: 0,
+    round: [],
+    probeDueAt: Infinity,
+    lastHeardAt: -Infinity,
+    isolated: false
+  }
+}
+
+/** Every member known, the peer itself included. */
+export function members(state: MembershipState): Iterable<Member> {
+  return state.rows.values()
+}
+
+export function member(state: MembershipState, peer: PeerId): Member | undefined {
+  return state.rows.get(peer)
+}
+
+/** The peer's own signed record for its hello. Empty before `start`. */
+export function selfRecord(state: MembershipState): SignedMember {
+  return state.rows.get(state.self)?.bytes ?? new Uint8Array()
+}
+
+export function usableAddresses(addresses: readonly string[]): readonly string[] {
+  const usable = addresses.filter((address) => address.length > 0 && address.length <= MEMBER_LIMITS.addressChars)
+  return [...new Set(usable)].slice(0, MEMBER_LIMITS.addresses)
+}
+
+export function send(t: Turn, to: PeerId, msg: MemMessage): void {
+  t.out.push({ e: 'send', to, plane: 'mem', msg })
+}
+
+export function arm(t: Turn, tag: string, inMs: number): void {
+  t.out.push({ e: 'timer', tag, inMs: Math.max(0, inMs) })
+}
+
+export function disarm(t: Turn, tag: string): void {
+  t.out.push({ e: 'clear', tag })
+}
+
+export function count(t: Turn, name: string): void {
+  t.out.push({ e: 'count', name })
+}
+
+/** `items` in random order. */
+export function shuffled<T>(t: Turn, items: T[]): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(t.env.random.float() * (i + 1))
+    const item = items[i]!
+    items[i] = items[j]!
+    items[j] = item
+  }
+  return items
+}
+
+export function isLive(row: Row): boolean {
+  return row.state === 'alive' || row.state === 'suspect'
+}

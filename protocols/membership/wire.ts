@@ -1,0 +1,128 @@
+/**
+ * Membership (plane `mem`): who is here, told and probed. PROTOCOLS.md 2.1 in its full-mesh form: SWIM's vocabulary,
+ * Lifeguard's timers, probes on standing links, the member list sent whole.
+ */
+import { z } from 'zod'
+import { tryPeerKey } from '../codec.ts'
+
+/** Timers and limits. Every one can be overridden through `createMembership`. Times are milliseconds. */
+export const MEMBERSHIP = {
+  /** One probe a period, times 1 + local health. */
+  probePeriodMs: 1000,
+  /** A LAN round trip is under 5 ms, the rest is scheduling slack. */
+  probeDirectMs: 300,
+  /** What helpers get on top. */
+  probeHelpersMs: 400,
+  helpers: 3,
+  suspectMaxMs: 8000,
+  suspectMinMs: 2000,
+  /** Two peers: nobody can confirm. */
+  suspectPairMs: 3000,
+  /** Three peers: one can confirm. */
+  suspectTrioMs: 6000,
+  /** Shortest suspicion after a refused re-dial: the host answers, the process does not. */
+  suspectFastMs: 1000,
+  /** A suspect is asked again this often, by those who accuse it. */
+  suspectRepeatMs: 500,
+  /** Confirmations beyond the first accuser that shorten a suspicion. */
+  confirmations: 3,
+  /** About so many of those who hear of a suspicion look for themselves at once. */
+  witnesses: 6,
+  healthMax: 8,
+  /** An event loop that lags more than this accuses nobody for one period. */
+  lagMs: 250,
+  gossipTickMs: 200,
+  /** News waits this long for company when the last tick is long past. */
+  gossipSoonMs: 10,
+  gossipFanout: 3,
+  /** Sends an item: this times ceil(log10(N + 1)). */
+  gossipRepeat: 4,
+  syncPeriodMs: 30_000,
+  /** Lists are compared at once on the links of a peer with so few; else after a random wait, this much a link. */
+  syncPromptLinks: 4,
+  syncStaggerMs: 100,
+  syncStaggerMaxMs: 5000,
+  deadRedialMs: 30_000,
+  deadKeepMs: 72 * 3_600_000,
+  leftKeepMs: 24 * 3_600_000,
+  /** A member that left for good is shown this long, then dropped. */
+  leftSpreadMs: 60_000,
+  /** The higher peer id waits this long for the lower one to dial. */
+  dialWaitMs: 1000,
+  dialRetryMinMs: 1000,
+  dialRetryMaxMs: 30_000,
+  /** Pause between the two re-dials after a link broke. */
+  redialMs: 250,
+  /** A member heard of but not linked yet is not probed for this long. */
+  linkGraceMs: 5000,
+  isolatedMs: 10_000,
+  /** Rows of the member list; the list is sent whole, 1,024 rows are some 300 KiB. */
+  membersMax: 1024,
+  /** Addresses kept for one peer, from all sources. */
+  addressesMax: 16,
+  /** Peers that discovery showed and that are no members. */
+  strangersMax: 256,
+  strangerKeepMs: 300_000,
+  /** Bytes of news that ride on a probe. */
+  piggybackBytes: 1024,
+  /** Bytes of items in one frame: under FRAME_MAX (64 KiB) with room for the envelope. */
+  frameBytes: 48 * 1024,
+  /** Probes under way for others. */
+  relaysMax: 256
+} as const
+export type MembershipSettings = { readonly [K in keyof typeof MEMBERSHIP]: number }
+
+/** Bounds on what a member says of itself and on what others say of it. */
+export const MEMBER_LIMITS = {
+  nameChars: 64,
+  addressChars: 200,
+  addresses: 16,
+  versionChars: 32,
+  /** Signed record: 16 addresses of 200 characters and the rest. */
+  recordBytes: 4096,
+  /** Items in one message; a frame of the smallest items holds fewer. */
+  items: 1024,
+  /** Peers named behind one verdict. */
+  accusers: 4
+} as const
+
+const U32 = z.int().min(0).max(0xffffffff)
+const Peer = z.string().refine((text) => tryPeerKey(text) !== undefined, 'is not a peer id')
+const RecordBytes = z.custom<Uint8Array>((v) => v instanceof Uint8Array && v.length <= MEMBER_LIMITS.recordBytes, 'is no signed member record')
+/** Seconds since the state began, so that everyone forgets at about the same time. */
+const AgeS = z.int().min(0).max(100_000_000)
+
+export const WHY = ['timeout', 'refused', 'reset', 'other'] as const
+export type Why = (typeof WHY)[number]
+
+const Accusers = z.array(Peer).max(MEMBER_LIMITS.accusers)
+const Verdict = z.enum(['suspect', 'dead'])
+const Because = z.enum(WHY).catch('other')
+
+/**
+ * `a`: a member as it signed itself, here or gone, and with `v` what observers say of it at that incarnation.
+ * `v`: the observers' word alone.
+ */
+export const Item = z.discriminatedUnion('k', [
+  z.object({ k: z.literal('a'), r: RecordBytes, v: z.object({ s: Verdict, b: Accusers, w: Because }).optional(), o: AgeS.optional() }),
+  z.object({ k: z.literal('v'), p: Peer, i: U32, s: Verdict, b: Accusers, w: Because, o: AgeS.optional() })
+])
+export type Item = z.infer<typeof Item>
+const Items = z.array(Item).max(MEMBER_LIMITS.items)
+
+const Ping = z.object({ t: z.literal('ping'), n: U32, g: Items })
+const Ack = z.object({ t: z.literal('ack'), n: U32, g: Items })
+/** "Ask that peer for me, you have w milliseconds." */
+const PingReq = z.object({ t: z.literal('preq'), n: U32, p: Peer, w: z.int().min(10).max(60_000), g: Items })
+const IndirectAck = z.object({ t: z.literal('iack'), n: U32 })
+/** "I could not reach it, but I am fine." */
+const Nack = z.object({ t: z.literal('nack'), n: U32 })
+const News = z.object({ t: z.literal('news'), g: Items })
+/** Fingerprint of the sender's list; answered with `list` where it differs. */
+const Sync = z.object({ t: z.literal('sync'), h: z.tuple([U32, U32]) })
+/** The sender's list of all peers with a < id <= z. `w`: send back what you have newer there. */
+const List = z.object({ t: z.literal('list'), a: z.string().max(64), z: z.string().max(64), w: z.boolean(), g: Items })
+
+/** What the host checks a frame of plane `mem` with before it reaches `step`. */
+export const MemFrame = z.discriminatedUnion('t', [Ping, Ack, PingReq, IndirectAck, Nack, News, Sync, List])
+export type MemMessage = z.infer<typeof MemFrame>

@@ -1,0 +1,43 @@
+/** What the parts of one peer share: its ports, whom it knows, and how it tells the shell that something changed. */
+import type { BlobRef, Clock, Crypto, Host, Log, Network, PeerId, Plane, Random, SessionId, Store } from '../ports.ts'
+import type { MeshError } from '../errors.ts'
+import type { Message } from '../kernel.ts'
+import type { PlacementView } from '../placement/index.ts'
+import type { SessionRecord } from '../session/index.ts'
+
+export interface PeerPorts {
+  clock: Clock
+  random: Random
+  network: Network
+  store: Store
+  crypto: Crypto
+  log: Log
+  host: Host
+  /** Brings a blob into the local cache from the first of the peers that has it. */
+  fetchBlob(blob: BlobRef, sources: readonly PeerId[], done: (error?: MeshError) => void): void
+}
+
+export interface PeerEvent {
+  kind: 'node' | 'session' | 'security' | 'peer'
+  level: 'info' | 'warn'
+  text: string
+  subject: string | null
+}
+
+export interface PeerContext {
+  readonly ports: PeerPorts
+  readonly self: PeerId
+  readonly view: PlacementView
+  send(to: PeerId, plane: Plane, message: Message): boolean
+  /** Alive and linked: a frame can reach it now. */
+  reachable(peer: PeerId): boolean
+  isAlive(peer: PeerId): boolean
+  /** Milliseconds since the last word of a peer held for dead or left; undefined while it is alive or suspect. */
+  goneMs(peer: PeerId): number | undefined
+  alivePeers(): PeerId[]
+  nameOf(peer: PeerId): string
+  /** Tells everyone how a session stands. */
+  publish(summary: SessionRecord): void
+  event(event: PeerEvent): void
+  changed(what: 'nodes' | 'sessions' | 'status', id?: SessionId): void
+}

@@ -1,0 +1,267 @@
+/**
+ * The records this peer keeps or owns: on disk here, on the other keepers, and newest version wins. `commit` answers once
+ * enough copies are on disk; everything else about replication happens by itself when links come up.
+ */
+import { decodeAs, encodeCbor } from '../codec.ts'
+import { MeshError } from '../errors.ts'
+import type { PeerId, SessionId } from '../ports.ts'
+import { compareVersion, FINAL_STATES, RecordWire, RECORD_MAX_BYTES } from '../session/index.ts'
+import type { RegFrame, SessionRecord } from '../session/index.ts'
+import type { PeerContext } from './context.ts'
+
+/** An answer from a keeper's disk; slower than this and the caller goes on with what it has. */
+const ANSWER_MS = 3_000
+/** A keeper that has to fetch the files first may take as long as 256 MiB take on a slow link. */
+const FILES_MS = 120_000
+/** Final records kept here, and for how long. */
+const FINAL_MAX = 2_000
+const FINAL_KEEP_MS = 7 * 24 * 3_600_000
+/** Questions that may be open at once. */
+const PENDING_MAX = 10_000
+
+interface Pending {
+  to: PeerId
+  answer(frame: RegFrame | undefined): void
+  timer: unknown
+}
+
+export interface RecordHooks {
+  /** A newer version came from elsewhere and is on disk. */
+  adopted(record: SessionRecord, was: SessionRecord | undefined): void
+  /** A stop was recorded. */
+  stopWanted(record: SessionRecord, by: string): void
+}
+
+export class Records {
+  readonly all = new Map<SessionId, SessionRecord>()
+  readonly #ctx: PeerContext
+  readonly #hooks: RecordHooks
+  readonly #pending = new Map<number, Pending>()
+  #n = 0
+
+  constructor(ctx: PeerContext, hooks: RecordHooks) {
+    this.#ctx = ctx
+    this.#hooks = hooks
+  }
+
+  /** Fills the table from disk. Damaged records are reported and left out: the other keepers still have them. */
+  load(done: (error?: MeshError) => void): void {
+    this.#ctx.ports.store.load('r/', (error, pairs) => {
+      if (error !== undefined) return done(error)
+      for (const [key, bytes] of pairs) {
+        try {
+          const record = decodeAs(RecordWire, bytes, `record ${key}`)
+          this.all.set(record.id, record)
+        } catch (cause) {
+          this.#ctx.ports.log.warn('session record unreadable', { key, cause: String(cause) })
+        }
+      }
+      this.#prune()
+      done()
+    })
+  }
+
+  /**
+   * Writes a new version here and at the keepers. `done` is called once with the number of copies on disk: as soon as there
+   * are `copies` of them, or when no more can come.
+   */
+  commit(record: SessionRecord, copies: number, done: (onDisk: number, error?: MeshError) => void): void {
+    const bytes = encodeCbor(record)
+    if (bytes.length > RECORD_MAX_BYTES) {
+      const error = new MeshError('TOO_LARGE', `the session's command and environment take ${bytes.length} bytes; at most ${RECORD_MAX_BYTES} fit into its record`)
+      return done(0, error)
+    }
+    this.all.set(record.id, record)
+    let onDisk = 0
+    let waiting = 1
+    let answered = false
+    let failure: MeshError | undefined
+    const settle = (stored: boolean, error?: MeshError): void => {
+      waiting--
+      if (stored) onDisk++
+      failure ??= error
+      if (answered || (onDisk < copies && waiting > 0)) return
+      answered = true
+      done(onDisk, onDisk === 0 ? failure : undefined)
+    }
+    for (const keeper of record.keepers) {
+      if (keeper === this.#ctx.self || !this.#ctx.reachable(keeper)) continue
+      waiting++
+      const answered = (answer: RegFrame | undefined): void => {
+        if (answer?.t === 'newer') this.#merge(answer.record, () => {})
+        settle(answer?.t === 'ack')
+      }
+      this.#ask(keeper, { t: 'put', n: 0, record }, answered, record.spec.input === undefined ? ANSWER_MS : FILES_MS)
+    }
+    this.#write(record, bytes, (error) => settle(error === undefined, error))
+  }
+
+  /** A version this peer knows of without being its owner; kept if this peer is a keeper, else forgotten. */
+  note(record: SessionRecord): void {
+    if (record.keepers.includes(this.#ctx.self)) return this.#merge(record, () => {})
+    this.all.delete(record.id)
+    this.#ctx.ports.store.write([{ del: `r/${record.id}` }], { sync: false }, () => {})
+  }
+
+  /** The newest version that this peer and the reachable peers of the list have. `asked` counts those that answered. */
+  newest(id: SessionId, peers: readonly PeerId[], done: (record: SessionRecord | undefined, answered: number) => void): void {
+    let waiting = 1
+    let answered = 0
+    let best = this.all.get(id)
+    const settle = (): void => {
+      if (--waiting === 0) done(best, answered)
+    }
+    for (const peer of new Set(peers)) {
+      if (peer === this.#ctx.self || !this.#ctx.reachable(peer)) continue
+      waiting++
+      this.#ask(peer, { t: 'get', n: 0, id }, (answer) => {
+        if (answer?.t === 'got') {
+          answered++
+          if (answer.record !== null && (best === undefined || compareVersion(answer.record, best) > 0)) best = answer.record
+        }
+        settle()
+      })
+    }
+    settle()
+  }
+
+  /** Records the wish to stop at a peer that owns or keeps the session. */
+  askStop(peer: PeerId, id: SessionId, by: string, done: (recorded: boolean) => void): void {
+    this.#ask(peer, { t: 'stop', n: 0, id, by }, (answer) => done(answer?.t === 'ack'))
+  }
+
+  linkUp(peer: PeerId): void {
+    const list: [string, number, number, string][] = []
+    for (const record of this.all.values()) {
+      if (record.keepers.includes(peer) || record.owner === peer) list.push([record.id, record.epoch, record.seq, record.owner])
+    }
+    for (let i = 0; i < list.length; i += 400) this.#send(peer, { t: 'have', list: list.slice(i, i + 400) })
+  }
+
+  linkDown(peer: PeerId): void {
+    for (const [n, pending] of [...this.#pending]) if (pending.to === peer) this.#answer(n, undefined)
+  }
+
+  frame(from: PeerId, frame: RegFrame): void {
+    switch (frame.t) {
+      case 'put':
+        return this.#onPut(from, frame.n, frame.record)
+      case 'get':
+        this.#send(from, { t: 'got', n: frame.n, record: this.all.get(frame.id) ?? null })
+        return
+      case 'have':
+        return this.#onHave(from, frame.list)
+      case 'stop':
+        return this.stopHere(frame.id, frame.by, (recorded) =>
+          this.#send(from, recorded ? { t: 'ack', n: frame.n } : { t: 'nak', n: frame.n, why: 'no such session here' })
+        )
+      default:
+        if (this.#pending.get(frame.n)?.to === from) this.#answer(frame.n, frame)
+    }
+  }
+
+  /** `desired: stop` on disk here; the owner acts on it. */
+  stopHere(id: SessionId, by: string, done: (recorded: boolean) => void): void {
+    const record = this.all.get(id)
+    if (record === undefined) return done(false)
+    if (FINAL_STATES.has(record.state)) {
+      // The session is over; what may remain here is a second run that was frozen.
+      this.#hooks.stopWanted(record, by)
+      return done(true)
+    }
+    const stopped: SessionRecord = { ...record, desired: 'stop' }
+    this.all.set(id, stopped)
+    this.#write(stopped, encodeCbor(stopped), (error) => {
+      done(error === undefined)
+      this.#hooks.stopWanted(this.all.get(id) ?? stopped, by)
+    })
+  }
+
+  #onPut(from: PeerId, n: number, record: SessionRecord): void {
+    const mine = this.all.get(record.id)
+    if (mine !== undefined && compareVersion(mine, record) > 0) {
+      this.#send(from, { t: 'newer', n, record: mine })
+      return
+    }
+    const store = (): void =>
+      this.#merge(record, (error) =>
+        this.#send(from, error === undefined ? { t: 'ack', n } : { t: 'nak', n, why: error.message.slice(0, 600) })
+      )
+    const input = record.spec.input
+    const first = mine === undefined && input !== undefined && record.keepers.includes(this.#ctx.self)
+    if (!first || FINAL_STATES.has(record.state) || this.#ctx.ports.host.hasBlob(input.hash)) return store()
+    // An accepted session is not lost with its submitter: the files are here before this keeper says yes.
+    this.#ctx.ports.fetchBlob(input, [from, record.submitter], (error) => {
+      if (error === undefined) return store()
+      this.#send(from, { t: 'nak', n, why: `the files could not be fetched: ${error.message}`.slice(0, 600) })
+    })
+  }
+
+  #onHave(from: PeerId, list: readonly [SessionId, number, number, PeerId][]): void {
+    for (const [id, epoch, seq, owner] of list) {
+      const mine = this.all.get(id)
+      const order = mine === undefined ? -1 : compareVersion(mine, { epoch, seq, owner })
+      if (order > 0) this.#send(from, { t: 'put', n: 0, record: mine! })
+      if (order < 0) this.#ask(from, { t: 'get', n: 0, id }, (answer) => {
+        if (answer?.t === 'got' && answer.record !== null) this.#merge(answer.record, () => {})
+      })
+    }
+  }
+
+  /** Takes a version from elsewhere when it is newer, and says so. */
+  #merge(record: SessionRecord, done: (error?: MeshError) => void): void {
+    const mine = this.all.get(record.id)
+    const order = mine === undefined ? 1 : compareVersion(record, mine)
+    if (order < 0) return done()
+    const stops = mine?.desired === 'stop' || record.desired === 'stop'
+    const merged: SessionRecord = stops && record.desired !== 'stop' ? { ...record, desired: 'stop' } : record
+    if (order === 0 && merged.desired === mine?.desired) return done()
+    this.all.set(record.id, merged)
+    this.#write(merged, encodeCbor(merged), (error) => {
+      done(error)
+      // While the disk wrote, this peer may have come to own the session: then this version is history already.
+      if (error === undefined && this.all.get(record.id) === merged) this.#hooks.adopted(merged, mine)
+    })
+    if (FINAL_STATES.has(merged.state)) this.#prune()
+  }
+
+  #write(record: SessionRecord, bytes: Uint8Array, done: (error?: MeshError) => void): void {
+    this.#ctx.ports.store.write([{ put: `r/${record.id}`, value: bytes }], { sync: true }, done)
+  }
+
+  /** Oldest final records beyond the bounds leave disk and memory. */
+  #prune(): void {
+    const now = this.#ctx.ports.clock.wall()
+    const finals = [...this.all.values()].filter((record) => FINAL_STATES.has(record.state))
+    finals.sort((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0))
+    const old = finals.filter((record, i) => i >= FINAL_MAX || now - (record.endedAt ?? now) > FINAL_KEEP_MS)
+    if (old.length === 0) return
+    for (const record of old) this.all.delete(record.id)
+    this.#ctx.ports.store.write(old.map((record) => ({ del: `r/${record.id}` })), { sync: false }, () => {})
+  }
+
+  #ask(
+    to: PeerId,
+    frame: Extract<RegFrame, { n: number }>,
+    answer: (frame: RegFrame | undefined) => void,
+    withinMs: number = ANSWER_MS
+  ): void {
+    if (this.#pending.size >= PENDING_MAX) return answer(undefined)
+    const n = (this.#n = (this.#n + 1) >>> 0)
+    const timer = this.#ctx.ports.clock.setTimeout(() => this.#answer(n, undefined), withinMs)
+    this.#pending.set(n, { to, answer, timer })
+    if (!this.#send(to, { ...frame, n })) this.#answer(n, undefined)
+  }
+
+  #answer(n: number, frame: RegFrame | undefined): void {
+    const pending = this.#pending.get(n)
+    if (pending === undefined) return
+    this.#pending.delete(n)
+    this.#ctx.ports.clock.clearTimeout(pending.timer)
+    pending.answer(frame)
+  }
+
+  #send(to: PeerId, frame: RegFrame): boolean {
+    return this.#ctx.send(to, 'reg', frame)
+  }
+}

@@ -1,0 +1,7 @@
+export { PlacementView } from './view.ts'
+export type { ViewRow } from './view.ts'
+export { choose, explain } from './choose.ts'
+export type { Ask, Choice } from './choose.ts'
+export { createAdmission, hold, grant, adopt, release, granted, HOLD_MS } from './admission.ts'
+export type { Admission, Offer } from './admission.ts'
+export { SchedFrame } from './wire.ts'

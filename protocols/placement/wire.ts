@@ -1,0 +1,16 @@
+/** Plane `sched`: reservations and binding. Bounds follow from the record's (48 KiB) and one frame. */
+import { z } from 'zod'
+import { RecordWire, SessionIdWire } from '../session/index.ts'
+
+const text = z.string().max(300)
+
+export const SchedFrame = z.discriminatedUnion('t', [
+  z.object({ t: z.literal('reserve'), id: SessionIdWire, cpu: z.int().min(0), mem: z.int().min(0) }),
+  z.object({ t: z.literal('held'), id: SessionIdWire }),
+  z.object({ t: z.literal('refused'), id: SessionIdWire, why: text, freeCpu: z.int(), freeMem: z.int() }),
+  z.object({ t: z.literal('cancel'), id: SessionIdWire }),
+  z.object({ t: z.literal('bind'), record: RecordWire }),
+  z.object({ t: z.literal('bound'), id: SessionIdWire, epoch: z.int().min(0) }),
+  z.object({ t: z.literal('unbound'), id: SessionIdWire, why: text })
+])
+export type SchedFrame = z.infer<typeof SchedFrame>

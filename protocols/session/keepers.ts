@@ -1,0 +1,48 @@
+/** Who keeps the record of a session, and who takes it over when its owner is gone (PROTOCOLS.md 2.4.1, 2.4.4). */
+import type { Crypto, PeerId, SessionId } from '../ports.ts'
+import { fromHex, peerKey, toHex } from '../codec.ts'
+import { FINAL_STATES } from './record.ts'
+import type { SessionRecord } from './record.ts'
+
+export const KEEPERS = 3
+
+/** Nobody takes a session over earlier than this after the owner's last word: its leash froze the child at 5 s. */
+export const TAKEOVER_AFTER_MS = 6_500
+/** Keepers try one after the other, in the order of the record. */
+export const TAKEOVER_RANK_MS = 500
+
+/**
+ * The submitter first (it has the files and answers the person), then the others by highest random weight, so that
+ * records spread evenly. The list is written into the record; this function is only how it is first filled.
+ */
+export function chooseKeepers(id: SessionId, submitter: PeerId, alive: Iterable<PeerId>, crypto: Crypto): PeerId[] {
+  const others = [...alive].filter((peer) => peer !== submitter)
+  const weight = new Map(others.map((peer) => [peer, toHex(crypto.sha256(fromHex(id), peerKey(peer)))]))
+  others.sort((a, b) => (weight.get(a)! < weight.get(b)! ? -1 : 1))
+  return [submitter, ...others].slice(0, KEEPERS)
+}
+
+/**
+ * Milliseconds until this keeper may take the session over; undefined when it may not at all (final, owner present,
+ * not a keeper). `gone(peer)` gives the milliseconds since the last word of a peer that membership holds for dead, else undefined.
+ */
+export function takeoverInMs(
+  record: SessionRecord,
+  self: PeerId,
+  gone: (peer: PeerId) => number | undefined,
+  isAlive: (peer: PeerId) => boolean
+): number | undefined {
+  if (FINAL_STATES.has(record.state) || record.owner === self) return undefined
+  const ownerGoneMs = gone(record.owner)
+  if (ownerGoneMs === undefined) return undefined
+  // The owner may have handed the run over with its last breath: then that peer answers for it.
+  if (record.runner !== undefined && record.runner !== record.owner && isAlive(record.runner)) return undefined
+  const rank = record.keepers.filter((keeper) => isAlive(keeper) || keeper === self).indexOf(self)
+  if (rank < 0) return undefined
+  return Math.max(0, TAKEOVER_AFTER_MS + rank * TAKEOVER_RANK_MS - ownerGoneMs)
+}
+
+/** A session whose run was lost with its PC starts again elsewhere only if it was asked for, or never started. */
+export function survivesRunner(record: SessionRecord): boolean {
+  return record.startedAt === undefined || record.spec.restart === 'on-node-loss' || record.spec.restart === 'always'
+}

@@ -1,0 +1,123 @@
+/**
+ * The record of a session: what its keepers store and what everyone is told of it. Last writer wins on
+ * (epoch, seq, owner); `desired: stop` beats `run` at any version (PROTOCOLS.md 2.4.4).
+ */
+import { z } from 'zod'
+import type { BlobRef, PeerId, SessionId } from '../ports.ts'
+
+/** A record stays under one frame with room for the envelope. */
+export const RECORD_MAX_BYTES = 48 * 1024
+
+export const STATES = [
+  'submitted',
+  'placing',
+  'pending',
+  'starting',
+  'running',
+  'finishing',
+  'finished',
+  'stopping',
+  'stopped',
+  'lost',
+  'frozen',
+  'failed'
+] as const
+export type SessionState = (typeof STATES)[number]
+export const FINAL_STATES: ReadonlySet<SessionState> = new Set(['finished', 'stopped', 'failed'])
+
+export const RESTARTS = ['no', 'on-failure', 'on-node-loss', 'always'] as const
+export type Restart = (typeof RESTARTS)[number]
+
+/** What a person asks for. Immutable once accepted. */
+export interface SessionSpec {
+  /** `exec:` program and args, or `shell:` one line. */
+  appUri: string
+  args: readonly string[]
+  env: Readonly<Record<string, string>>
+  cwd: string
+  /** Login name of the person, or `local` for the PC's own user. */
+  user: string
+  cpuMilli: number
+  memoryBytes: number
+  labels: Readonly<Record<string, string>>
+  on?: string
+  notOn?: string
+  restart: Restart
+  /** Somebody is attached and will send input. */
+  stdin: boolean
+  input?: BlobRef
+}
+
+export interface Why {
+  /** One sentence: why this peer. */
+  sentence: string
+  /** Every peer that was looked at, chosen first. */
+  candidates: ReadonlyArray<{ peer: PeerId; name: string; score: number | null; reason: string }>
+}
+
+export interface SessionRecord {
+  id: SessionId
+  spec: SessionSpec
+  submitter: PeerId
+  keepers: readonly PeerId[]
+  desired: 'run' | 'stop'
+  state: SessionState
+  /** (epoch, seq, owner) is the version. The epoch is the number of the right to run; it grows with each new owner. */
+  epoch: number
+  seq: number
+  owner: PeerId
+  /** Where the process is or was last. */
+  runner?: PeerId
+  why?: Why
+  /** In words: why it is in this state. */
+  reason?: string
+  /** Peers that could not start it, with the reason; they are not asked again. */
+  tried: ReadonlyArray<{ peer: PeerId; why: string }>
+  /** Restarts after an exit, with the time of each within the last ten minutes. */
+  restarts: readonly number[]
+  exit?: { code: number | null; signal: string | null }
+  output?: BlobRef & { files: number }
+  outputError?: string
+  logBytes?: number
+  /** Milliseconds since 1970, of the peer that wrote each; for people only. */
+  createdAt: number
+  startedAt?: number
+  endedAt?: number
+  /** Last 16 transitions. */
+  history: ReadonlyArray<{ at: number; state: SessionState; by: PeerId; cause: string }>
+}
+
+/** Greater than 0 when a is the newer version. */
+export function compareVersion(
+  a: Pick<SessionRecord, 'epoch' | 'seq' | 'owner'>,
+  b: Pick<SessionRecord, 'epoch' | 'seq' | 'owner'>
+): number {
+  return a.epoch - b.epoch || a.seq - b.seq || (a.owner < b.owner ? -1 : a.owner > b.owner ? 1 : 0)
+}
+
+export const SpecInput = z.object({
+  app_uri: z.string().min(1).max(4096),
+  args: z.array(z.string().max(16384)).max(1024).default([]),
+  env: z.record(z.string().max(256), z.string().max(16384)).default({}),
+  cwd: z.string().max(4096).default(''),
+  user_id: z.string().max(64).optional(),
+  cpu_cores: z.number().min(0.01).max(4096).default(1),
+  gpu_units: z.number().int().min(0).max(64).default(0),
+  ram_bytes: z.number().int().min(0).max(2 ** 50).default(256 * 2 ** 20),
+  kind: z.literal('task').default('task'),
+  mode: z.literal('available').default('available'),
+  constraints: z
+    .object({
+      on: z.string().max(128).optional(),
+      not_on: z.string().max(128).optional(),
+      labels: z.record(z.string().max(64), z.string().max(256)).default({})
+    })
+    .prefault({}),
+  /** Content already uploaded with PUT /blobs/{hash}. */
+  inputs: z.object({ hash: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.number().int().min(0) }).optional(),
+  restart: z.enum(RESTARTS).default('no'),
+  stdin: z.boolean().default(false),
+  /** Same nonce from the same peer: same session, whatever is repeated. */
+  nonce: z.string().regex(/^[0-9a-f]{32}$/).optional()
+})
+export type SpecInput = z.infer<typeof SpecInput>

@@ -1,0 +1,22 @@
+/** What every peer is told of a session: the record without what only its keepers need. Under 3 KiB. */
+import type { SessionRecord } from './record.ts'
+
+export function summarize(record: SessionRecord): SessionRecord {
+  let room = 400
+  const args: string[] = []
+  for (const arg of record.spec.args) {
+    if (room <= 0) break
+    args.push(arg.length > room ? `${arg.slice(0, room)}…` : arg)
+    room -= arg.length
+  }
+  const summary: SessionRecord = {
+    ...record,
+    spec: { ...record.spec, args, env: {}, appUri: record.spec.appUri.slice(0, 400), cwd: '' },
+    tried: record.tried.slice(-4),
+    history: record.history.slice(-4)
+  }
+  if (record.why !== undefined) {
+    summary.why = { sentence: record.why.sentence.slice(0, 300), candidates: record.why.candidates.slice(0, 6) }
+  }
+  return summary
+}

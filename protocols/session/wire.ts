@@ -1,0 +1,68 @@
+/** Plane `reg`: the records of sessions between owners and keepers. A record is at most RECORD_MAX_BYTES. */
+import { z } from 'zod'
+import { RESTARTS, STATES } from './record.ts'
+import type { SessionRecord } from './record.ts'
+
+export const SessionIdWire = z.string().regex(/^[0-9a-f]{32}$/)
+const peer = z.string().min(1).max(64)
+const when = z.number().min(0)
+const text = z.string().max(600)
+const blob = { hash: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) }
+
+const Spec = z.object({
+  appUri: z.string().max(4096),
+  args: z.array(z.string().max(16384)).max(1024),
+  env: z.record(z.string().max(256), z.string().max(16384)),
+  cwd: z.string().max(4096),
+  user: z.string().max(64),
+  cpuMilli: z.int().min(0),
+  memoryBytes: z.int().min(0),
+  labels: z.record(z.string().max(64), z.string().max(256)),
+  on: z.string().max(128).optional(),
+  notOn: z.string().max(128).optional(),
+  restart: z.enum(RESTARTS),
+  stdin: z.boolean(),
+  input: z.object(blob).optional()
+})
+
+const Candidate = z.object({ peer, name: z.string().max(128), score: z.number().nullable(), reason: z.string().max(300) })
+
+/** Checked on the way in; unknown keys are kept (minor versions are tolerated). */
+export const RecordWire = z.looseObject({
+  id: SessionIdWire,
+  spec: Spec,
+  submitter: peer,
+  keepers: z.array(peer).max(8),
+  desired: z.enum(['run', 'stop']),
+  state: z.enum(STATES),
+  epoch: z.int().min(0),
+  seq: z.int().min(0),
+  owner: peer,
+  runner: peer.optional(),
+  why: z.object({ sentence: z.string().max(2000), candidates: z.array(Candidate).max(64) }).optional(),
+  reason: text.optional(),
+  tried: z.array(z.object({ peer, why: z.string().max(300) })).max(16),
+  restarts: z.array(when).max(16),
+  exit: z.object({ code: z.int().nullable(), signal: z.string().max(16).nullable() }).optional(),
+  output: z.object({ ...blob, files: z.int().min(0) }).optional(),
+  outputError: text.optional(),
+  logBytes: z.int().min(0).optional(),
+  createdAt: when,
+  startedAt: when.optional(),
+  endedAt: when.optional(),
+  history: z.array(z.object({ at: when, state: z.enum(STATES), by: peer, cause: z.string().max(300) })).max(16)
+}) as unknown as z.ZodType<SessionRecord>
+
+const n = z.int().min(0).max(0xffffffff)
+
+export const RegFrame = z.discriminatedUnion('t', [
+  z.object({ t: z.literal('put'), n, record: RecordWire }),
+  z.object({ t: z.literal('ack'), n }),
+  z.object({ t: z.literal('newer'), n, record: RecordWire }),
+  z.object({ t: z.literal('nak'), n, why: text }),
+  z.object({ t: z.literal('get'), n, id: SessionIdWire }),
+  z.object({ t: z.literal('got'), n, record: RecordWire.nullable() }),
+  z.object({ t: z.literal('have'), list: z.array(z.tuple([SessionIdWire, z.int(), z.int(), peer])).max(400) }),
+  z.object({ t: z.literal('stop'), n, id: SessionIdWire, by: z.string().max(64) })
+])
+export type RegFrame = z.infer<typeof RegFrame>

@@ -1,0 +1,150 @@
+/**
+ * Virtual time: one heap of what is due, ordered by (time, order of arming). Time stands still while code runs and jumps
+ * to the next due entry, so a callback sees exactly its own due time and a run is the same on every machine.
+ */
+import type { Clock, Timer } from '../protocols/ports.ts'
+
+/** Date at virtual time zero: 2026-01-01. */
+export const WALL_START_MS = 1_767_225_600_000
+
+export interface Entry {
+  atMs: number
+  order: number
+  /** Undefined once it fired or was cleared. */
+  fn: (() => void) | undefined
+}
+
+export class Timeline {
+  /** Virtual milliseconds since the start. */
+  nowMs = 0
+  /** Entries fired so far. */
+  fired = 0
+  #heap: Entry[] = []
+  #armed = 0
+  #cleared = 0
+
+  /** Negative and absent delays count as zero; `fn` never runs inside this call. */
+  at(delayMs: number, fn: () => void): Entry {
+    const entry = { atMs: this.nowMs + (delayMs > 0 ? delayMs : 0), order: this.#armed++, fn }
+    this.#push(entry)
+    return entry
+  }
+
+  clear(entry: Entry): void {
+    if (entry.fn === undefined) return
+    entry.fn = undefined
+    // Timers that are always cleared would otherwise stay in the heap until their far deadlines.
+    if (++this.#cleared > 4096 && this.#cleared * 2 > this.#heap.length) this.#sweep()
+  }
+
+  /** Fires the next entry due up to `untilMs`; false when there is none. */
+  step(untilMs: number): boolean {
+    for (;;) {
+      const next = this.#heap[0]
+      if (next === undefined || next.atMs > untilMs) return false
+      this.#pop()
+      const { fn } = next
+      if (fn === undefined) {
+        this.#cleared--
+        continue
+      }
+      next.fn = undefined
+      this.nowMs = next.atMs
+      this.fired++
+      fn()
+      return true
+    }
+  }
+
+  /** Lets time pass: fires everything due until then. */
+  run(ms: number): void {
+    const untilMs = this.nowMs + ms
+    while (this.step(untilMs));
+    this.nowMs = untilMs
+  }
+
+  /** Runs until the condition, asked after each entry, holds. False when it did not within the time. */
+  until(condition: () => boolean, withinMs: number): boolean {
+    const untilMs = this.nowMs + withinMs
+    for (;;) {
+      if (condition()) return true
+      if (this.step(untilMs)) continue
+      this.nowMs = untilMs
+      return condition()
+    }
+  }
+
+  #push(entry: Entry): void {
+    const heap = this.#heap
+    let i = heap.length
+    heap.push(entry)
+    while (i > 0) {
+      const parent = (i - 1) >> 1
+      if (!isBefore(entry, heap[parent]!)) break
+      heap[i] = heap[parent]!
+      i = parent
+    }
+    heap[i] = entry
+  }
+
+  #pop(): void {
+    const last = this.#heap.pop()!
+    if (this.#heap.length > 0) this.#sink(0, last)
+  }
+
+  #sink(at: number, entry: Entry): void {
+    const heap = this.#heap
+    let i = at
+    for (;;) {
+      let child = 2 * i + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
+      if (!isBefore(heap[child]!, entry)) break
+      heap[i] = heap[child]!
+      i = child
+    }
+    heap[i] = entry
+  }
+
+  #sweep(): void {
+    this.#heap = this.#heap.filter((entry) => entry.fn !== undefined)
+    this.#cleared = 0
+    for (let i = (this.#heap.length >> 1) - 1; i >= 0; i--) this.#sink(i, this.#heap[i]!)
+  }
+}
+
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
+}
+
+/**
+ * One run of a simulated program. Whatever it armed is silent once it has been killed, as it would be with a real one.
+ */
+export class SimProcess implements Clock {
+  alive = true
+  readonly timeline: Timeline
+  /** Added to the date only: a PC whose clock is wrong. */
+  wallOffsetMs = 0
+
+  constructor(timeline: Timeline) {
+    this.timeline = timeline
+  }
+
+  mono(): number {
+    return this.timeline.nowMs
+  }
+  wall(): number {
+    return Math.floor(WALL_START_MS + this.timeline.nowMs + this.wallOffsetMs)
+  }
+  setTimeout(fn: () => void, delayMs: number): Timer {
+    return this.timeline.at(delayMs, () => {
+      if (this.alive) fn()
+    })
+  }
+  clearTimeout(timer: Timer): void {
+    if (timer !== undefined) this.timeline.clear(timer as Entry)
+  }
+  kill(): void {
+    this.alive = false
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The disk of a simulated PC. It outlives the program: a clean stop keeps all, a killed program loses what had not been
+ * answered, a power cut loses what had not been synced. What is lost is lost from the end, batch by batch, never in part,
+ * as in a write-ahead log.
+ */
+import { MeshError } from '../protocols/errors.ts'
+import type { Random, Store, StoreOp } from '../protocols/ports.ts'
+import type { SimProcess } from './clock.ts'
+
+interface Batch {
+  ops: readonly StoreOp[]
+  answered: boolean
+}
+
+export interface DiskTimes {
+  loadMs: number
+  /** Into the page cache. */
+  writeMs: number
+  /** Bounds of one flush; drawn for each. */
+  syncMinMs: number
+  syncMaxMs: number
+}
+/** An ordinary SSD. */
+const TIMES: DiskTimes = { loadMs: 0.2, writeMs: 0.05, syncMinMs: 0.3, syncMaxMs: 4 }
+
+export class SimDisk {
+  /** While set, every batch that puts something is refused. */
+  full = false
+  readonly #times: DiskTimes
+  readonly #random: Random
+  #durable = new Map<string, Uint8Array>()
+  /** As a program sees it: durable plus `#unsynced`. */
+  #view = new Map<string, Uint8Array>()
+  #unsynced: Batch[] = []
+
+  constructor(random: Random, times: Partial<DiskTimes> = {}) {
+    this.#random = random
+    this.#times = { ...TIMES, ...times }
+  }
+
+  /** The store as that program uses it. */
+  open(process: SimProcess): Store {
+    let freeAtMs = 0
+    let flush: { batches: Batch[]; atMs: number } | undefined
+    /** Answers come in call order. */
+    const answerIn = (ms: number, fn: () => void): void => {
+      freeAtMs = Math.max(freeAtMs, process.mono() + ms)
+      process.setTimeout(fn, freeAtMs - process.mono())
+    }
+    return {
+      load: (prefix, done) => {
+        const pairs = this.#read(prefix)
+        process.setTimeout(() => done(undefined, pairs), this.#times.loadMs)
+      },
+      write: (ops, { sync }, done) => {
+        if (this.full && ops.some((op) => 'put' in op)) {
+          const error = new MeshError('STORE_FAILED', 'the disk is full: nothing was written; make room on it')
+          return answerIn(this.#times.writeMs, () => done(error))
+        }
+        const batch = this.#take(ops)
+        if (!sync) return answerIn(this.#times.writeMs, () => ((batch.answered = true), done()))
+        // Sync batches of one moment share one flush.
+        if (flush === undefined || process.mono() !== flush.atMs) {
+          flush = { batches: [], atMs: process.mono() }
+          const { batches } = flush
+          answerIn(this.#flushMs(), () => this.#sync(batches))
+        }
+        flush.batches.push(batch)
+        answerIn(0, () => ((batch.answered = true), done()))
+      }
+    }
+  }
+
+  /** The program ended by itself, and closed its store. */
+  stopped(): void {
+    this.#keepFirst(this.#unsynced.length)
+  }
+
+  /** The program was killed: what it was told is written stays, synced or not; of the rest, any beginning. */
+  programKilled(): void {
+    const answered = this.#unsynced.findLastIndex((batch) => batch.answered) + 1
+    const kept = answered + this.#draw(this.#unsynced.length - answered)
+    this.#unsynced = this.#unsynced.slice(0, kept)
+    this.#view = new Map(this.#durable)
+    for (const batch of this.#unsynced) apply(this.#view, batch.ops)
+  }
+
+  /** The PC lost power: what was synced is there; of the rest, any beginning. */
+  powerCut(): void {
+    this.#keepFirst(this.#draw(this.#unsynced.length))
+  }
+
+  /** A new disk in the same PC. */
+  wipe(): void {
+    this.#durable = new Map()
+    this.#view = new Map()
+    this.#unsynced = []
+  }
+
+  #take(ops: readonly StoreOp[]): Batch {
+    const own = ops.map((op) => ('put' in op ? { put: op.put, value: op.value.slice() } : { del: op.del }))
+    const batch = { ops: own, answered: false }
+    apply(this.#view, own)
+    this.#unsynced.push(batch)
+    return batch
+  }
+
+  #sync(batches: readonly Batch[]): void {
+    const last = batches.at(-1)
+    const end = last === undefined ? -1 : this.#unsynced.indexOf(last)
+    for (const batch of this.#unsynced.splice(0, end + 1)) apply(this.#durable, batch.ops)
+  }
+
+  #keepFirst(count: number): void {
+    for (const batch of this.#unsynced.slice(0, count)) apply(this.#durable, batch.ops)
+    this.#unsynced = []
+    this.#view = new Map(this.#durable)
+  }
+
+  #read(prefix: string): [string, Uint8Array][] {
+    const keys = [...this.#view.keys()].filter((key) => key.startsWith(prefix)).sort()
+    return keys.map((key) => [key, this.#view.get(key)!.slice()])
+  }
+
+  #flushMs(): number {
+    const { syncMinMs, syncMaxMs } = this.#times
+    return syncMinMs + this.#random.float() * (syncMaxMs - syncMinMs)
+  }
+
+  #draw(count: number): number {
+    return Math.floor(this.#random.float() * (count + 1))
+  }
+}
+
+function apply(map: Map<string, Uint8Array>, ops: readonly StoreOp[]): void {
+  for (const op of ops) {
+    if ('put' in op) map.set(op.put, op.value)
+    else map.delete(op.del)
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The Host port of a simulated PC: children that run for a given virtual time, under a leash like the real one. The children
+ * belong to sessiond, not to the peer: they survive a killed peer program, are frozen once nobody has refreshed the
+ * leash for 5 s, and die with their PC.
+ */
+import type { ChildReport, Exit, Host, HostHandler, PeerId, Random, RunOrder, SessionId } from '../protocols/ports.ts'
+import type { Entry, SimProcess, Timeline } from './clock.ts'
+import type { RunLog } from './run-log.ts'
+
+const LEASH_MS = 5000
+/** The peer refreshes the leash this often. */
+const REFRESH_MS = 1000
+/** From the order to a running process, at most. */
+const SPAWN_MAX_MS = 20
+
+interface Child {
+  order: RunOrder
+  /** 0 while it is being started. */
+  pid: number
+  state: 'running' | 'frozen' | 'exited'
+  /** Virtual run time left when it last started to run. */
+  leftMs: number
+  sinceMs: number
+  end: Entry | undefined
+  exit: Exit | undefined
+  exitCode: number
+}
+
+export class SimHost {
+  readonly blobs = new Set<string>()
+  readonly #timeline: Timeline
+  readonly #random: Random
+  readonly #log: RunLog
+  readonly #peer: PeerId
+  readonly #children = new Map<string, Child>()
+  #pids = 1000
+  #connected: { process: SimProcess; handler: HostHandler; sinceMs: number } | undefined
+  #leash: Entry | undefined
+
+  constructor(options: { timeline: Timeline; random: Random; log: RunLog; peer: PeerId }) {
+    this.#timeline = options.timeline
+    this.#random = options.random
+    this.#log = options.log
+    this.#peer = options.peer
+  }
+
+  /** sessiond as this run of the peer program sees it. */
+  connect(process: SimProcess): Host {
+    return {
+      attach: (handler) => {
+        this.#connected = { process, handler, sinceMs: this.#timeline.nowMs }
+        if (this.#leash !== undefined) this.#timeline.clear(this.#leash)
+        this.#tell((to) => to.children([...this.#children.values()].filter((child) => child.pid !== 0).map(reportOf)), 5)
+      },
+      run: (order) => this.#run(order),
+      signal: (session, epoch, signal) => this.#signal(session, epoch, signal),
+      freeze: (session, epoch) => this.#freeze(this.#find(session, epoch)),
+      thaw: (session, epoch) => this.#thaw(this.#find(session, epoch)),
+      acknowledge: (session, epoch) => {
+        if (this.#find(session, epoch)?.state === 'exited') this.#children.delete(keyOf(session, epoch))
+      },
+      discard: (session, epoch) => {
+        const child = this.#find(session, epoch)
+        if (child === undefined) return
+        this.#halt(child)
+        this.#children.delete(keyOf(session, epoch))
+      },
+      hasBlob: (hash) => this.blobs.has(hash)
+    }
+  }
+
+  /** The peer program is gone. Its last refresh of the leash was up to a second ago. */
+  peerGone(): void {
+    if (this.#connected === undefined) return
+    const agoMs = (this.#timeline.nowMs - this.#connected.sinceMs) % REFRESH_MS
+    this.#connected = undefined
+    this.#leash = this.#timeline.at(LEASH_MS - agoMs, () => {
+      for (const child of this.#children.values()) this.#freeze(child)
+    })
+  }
+
+  powerCut(): void {
+    this.#connected = undefined
+    if (this.#leash !== undefined) this.#timeline.clear(this.#leash)
+    for (const child of this.#children.values()) this.#halt(child)
+    this.#children.clear()
+  }
+
+  #run(order: RunOrder): void {
+    const key = keyOf(order.session, order.epoch)
+    const known = this.#children.get(key)
+    if (known !== undefined) {
+      // one that is being started answers when it has
+      if (known.pid !== 0) this.#tell((to) => to.started(order.session, order.epoch, known.pid), 0)
+      return
+    }
+    const program = programOf(order)
+    const inMs = this.#random.float() * SPAWN_MAX_MS
+    if ('reason' in program) {
+      this.#tell((to) => to.notStarted(order.session, order.epoch, program.reason), inMs)
+      return
+    }
+    const { forMs: leftMs, code: exitCode } = program
+    const child: Child = { order, pid: 0, state: 'frozen', leftMs, exitCode, sinceMs: 0, end: undefined, exit: undefined }
+    this.#children.set(key, child)
+    this.#timeline.at(inMs, () => {
+      if (this.#children.get(key) !== child) return
+      child.pid = ++this.#pids
+      this.#tell((to) => to.started(order.session, order.epoch, child.pid), 0)
+      this.#thaw(child)
+    })
+  }
+
+  #signal(session: SessionId, epoch: number, signal: string): void {
+    const child = this.#find(session, epoch)
+    if (child === undefined || child.state === 'exited' || (child.state === 'frozen' && signal !== 'KILL')) return
+    this.#exit(child, { code: null, signal: `SIG${signal}`, logBytes: 0 })
+  }
+
+  #thaw(child: Child | undefined): void {
+    if (child?.state !== 'frozen' || child.pid === 0) return
+    child.state = 'running'
+    child.sinceMs = this.#timeline.nowMs
+    this.#log.begins(child.order.session, child.order.epoch, this.#peer)
+    if (child.leftMs === Infinity) return
+    child.end = this.#timeline.at(child.leftMs, () => this.#exit(child, { code: child.exitCode, signal: null, logBytes: 0 }))
+  }
+
+  #freeze(child: Child | undefined): void {
+    if (child?.state !== 'running') return
+    this.#halt(child)
+    child.leftMs -= this.#timeline.nowMs - child.sinceMs
+    child.state = 'frozen'
+  }
+
+  #exit(child: Child, exit: Exit): void {
+    this.#halt(child)
+    child.state = 'exited'
+    child.exit = exit
+    this.#tell((to) => to.exited(child.order.session, child.order.epoch, exit), 0)
+  }
+
+  #halt(child: Child): void {
+    if (child.end !== undefined) this.#timeline.clear(child.end)
+    child.end = undefined
+    if (child.state === 'running') this.#log.ends(child.order.session, child.order.epoch, this.#peer)
+  }
+
+  #find(session: SessionId, epoch: number): Child | undefined {
+    return this.#children.get(keyOf(session, epoch))
+  }
+
+  #tell(say: (to: HostHandler) => void, inMs: number): void {
+    const to = this.#connected
+    to?.process.setTimeout(() => say(to.handler), inMs)
+  }
+}
+
+const keyOf = (session: SessionId, epoch: number): string => `${session}/${epoch}`
+
+function reportOf({ order, state, pid, exit }: Child): ChildReport {
+  const { session, epoch } = order
+  return { session, epoch, state, pid, ...(exit === undefined ? {} : { exit }) }
+}
+
+/** The programs of simulated PCs: `sleep SECONDS` (`infinity` too), `true`, `false`, `exit CODE`, `work SECONDS CODE`. */
+function programOf({ launcher, argv }: RunOrder): { forMs: number; code: number } | { reason: string } {
+  const [name = '', first = '0', second = '0'] = launcher === 'shell' ? (argv[0] ?? '').split(' ') : argv
+  switch (name) {
+    case 'sleep':
+      return { forMs: first === 'infinity' ? Infinity : Number(first) * 1000, code: 0 }
+    case 'work':
+      return { forMs: Number(first) * 1000, code: Number(second) }
+    case 'true':
+      return { forMs: 1, code: 0 }
+    case 'false':
+      return { forMs: 1, code: 1 }
+    case 'exit':
+      return { forMs: 1, code: Number(first) }
+    default:
+      return { reason: `${name}: no such program on simulated PCs` }
+  }
+}

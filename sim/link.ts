@@ -1,0 +1,183 @@
+/**
+ * One end of a simulated connection. Each plane is a stream of its own: frames in order, bounded, delayed by latency, jitter
+ * and bandwidth. While the way is blocked frames wait as in a TCP buffer; when the other side has forgotten the
+ * connection, the next frame brings a reset.
+ */
+import { PLANES, QUEUE_MAX } from '../protocols/ports.ts'
+import type { DownReason, Plane, Random } from '../protocols/ports.ts'
+import type { Entry } from './clock.ts'
+import type { SimNetwork } from './network.ts'
+import { createRandom } from './random.ts'
+
+/** Linux gives an unanswered connection up after about this long. */
+const GIVE_UP_MS = 15 * 60_000
+/** Longest pause between two attempts to send again. */
+const RESEND_MAX_MS = 30_000
+
+interface Lane {
+  plane: Plane
+  frames: { bytes: Uint8Array; atMs: number }[]
+  queuedBytes: number
+  lastAtMs: number
+  timer: Entry | undefined
+  /** A send was refused: tell when there is room. */
+  refused: boolean
+}
+
+export class LinkEnd {
+  state: 'opening' | 'open' | 'closed' = 'opening'
+  standing: 'member' | 'probation' = 'member'
+  /** The other end. */
+  far!: LinkEnd
+  readonly net: SimNetwork
+  readonly inbound: boolean
+  readonly #lanes = new Map<Plane, Lane>()
+  readonly #random: Random
+  readonly #latencyMs: number
+  /** Of this PC when the connection was made; it does not survive a change. */
+  readonly #address: string
+  #freeAtMs = 0
+  /** Bytes that arrived, but whose receipt could not come back. */
+  #unreceipted: { lane: Lane; bytes: number }[] = []
+  #giveUp: Entry | undefined
+
+  constructor(net: SimNetwork, to: SimNetwork, inbound: boolean) {
+    this.net = net
+    this.inbound = inbound
+    const { fabric, station } = net
+    this.#address = station.address
+    this.#latencyMs = fabric.latencyMs(station, to.station)
+    this.#random = createRandom(fabric.seed, 'jitter', station.index, to.station.index, fabric.timeline.fired)
+  }
+
+  get latencyMs(): number {
+    return this.#latencyMs
+  }
+
+  send(plane: Plane, frame: Uint8Array): boolean {
+    const lane = this.#lane(plane)
+    if (lane.queuedBytes + frame.length > QUEUE_MAX[plane]) {
+      lane.refused = true
+      return false
+    }
+    const { shape, timeline } = this.net.fabric
+    this.#freeAtMs = Math.max(this.#freeAtMs, timeline.nowMs) + frame.length / shape.bytesPerMs
+    const arrivesMs = this.#freeAtMs + this.#latencyMs + this.#random.float() * shape.jitterMs
+    lane.lastAtMs = Math.max(lane.lastAtMs, arrivesMs)
+    lane.queuedBytes += frame.length
+    lane.frames.push({ bytes: frame.slice(), atMs: lane.lastAtMs })
+    if (lane.frames.length === 1) this.#arm(lane)
+    return true
+  }
+
+  /** Says goodbye after what was handed over; the far side hears `why`. */
+  close(why: DownReason): void {
+    this.state = 'closed'
+    const { timeline } = this.net.fabric
+    const lastMs = Math.max(timeline.nowMs + this.#latencyMs, ...[...this.#lanes.values()].map((lane) => lane.lastAtMs))
+    timeline.at(lastMs - timeline.nowMs, () => this.#sayFarewell(why))
+  }
+
+  /** The program is gone: what has not left the PC is lost. With power the OS resets the connection, without nothing does. */
+  abandon(powered: boolean): void {
+    this.state = 'closed'
+    for (const lane of this.#lanes.values()) this.#drop(lane)
+    if (powered) this.net.fabric.timeline.at(this.#latencyMs, () => this.#sayFarewell('reset'))
+  }
+
+  /** The way is free again after having been blocked that long. */
+  resume(blockedMs: number): void {
+    const { timeline } = this.net.fabric
+    const resendMs = this.#random.float() * Math.min(blockedMs, RESEND_MAX_MS)
+    for (const lane of this.#lanes.values()) {
+      if (lane.frames.length > 0 && lane.timer === undefined) lane.timer = timeline.at(resendMs, () => this.#deliver(lane))
+    }
+    this.far.#receipt()
+  }
+
+  /** The far side took its decision on this connection: what waited there for it may pass now. */
+  admitted(): void {
+    for (const plane of PLANES) {
+      const lane = this.far.#lanes.get(plane)
+      if (lane !== undefined && lane.frames.length > 0 && lane.timer === undefined) this.far.#arm(lane)
+    }
+  }
+
+  #lane(plane: Plane): Lane {
+    let lane = this.#lanes.get(plane)
+    if (lane === undefined) {
+      lane = { plane, frames: [], queuedBytes: 0, lastAtMs: 0, timer: undefined, refused: false }
+      this.#lanes.set(plane, lane)
+    }
+    return lane
+  }
+
+  #arm(lane: Lane): void {
+    const { timeline } = this.net.fabric
+    lane.timer = timeline.at(lane.frames[0]!.atMs - timeline.nowMs, () => this.#deliver(lane))
+  }
+
+  #deliver(lane: Lane): void {
+    lane.timer = undefined
+    const { far } = this
+    const frame = lane.frames[0]
+    if (frame === undefined) return
+    if (!this.#wayIsFree()) return this.#waitForTheWay()
+    if (far.state === 'closed') {
+      this.#drop(lane)
+      return this.#resetFromAfar()
+    }
+    if (far.state === 'opening' || !far.net.takes(far, lane.plane)) return
+    lane.frames.shift()
+    if (lane.frames.length > 0) this.#arm(lane)
+    if (this.net.fabric.passes(far.net.station, this.net.station)) this.#release(lane, frame.bytes.length)
+    else this.#unreceipted.push({ lane, bytes: frame.bytes.length })
+    far.net.receive(far, lane.plane, frame.bytes)
+  }
+
+  /** Receipts of the other direction get through again. */
+  #receipt(): void {
+    for (const { lane, bytes } of this.#unreceipted.splice(0)) this.#release(lane, bytes)
+  }
+
+  #release(lane: Lane, bytes: number): void {
+    lane.queuedBytes -= bytes
+    if (!lane.refused || lane.queuedBytes >= QUEUE_MAX[lane.plane] / 2) return
+    lane.refused = false
+    if (this.state === 'open') this.net.tellDrain(this, lane.plane)
+  }
+
+  /** TCP tries for a quarter of an hour, then tells the program. */
+  #waitForTheWay(): void {
+    if (this.#giveUp !== undefined) return
+    this.#giveUp = this.net.fabric.timeline.at(GIVE_UP_MS, () => {
+      this.#giveUp = undefined
+      const stuck = [...this.#lanes.values()].some((lane) => lane.frames.length > 0 && lane.timer === undefined)
+      if (stuck) this.net.lose(this, 'timeout')
+    })
+  }
+
+  #resetFromAfar(): void {
+    const { fabric, station } = this.net
+    fabric.timeline.at(this.#latencyMs, () => {
+      if (fabric.passes(this.far.net.station, station)) this.net.lose(this, 'reset')
+    })
+  }
+
+  /** Lost when the way is blocked; the far side then learns it from the answer to its next frame. */
+  #sayFarewell(why: DownReason): void {
+    if (this.net.station.powered && this.#wayIsFree()) this.far.net.lose(this.far, why)
+  }
+
+  #wayIsFree(): boolean {
+    const to = this.far.net.station
+    return to.powered && to.address === this.far.#address && this.net.fabric.passes(this.net.station, to)
+  }
+
+  #drop(lane: Lane): void {
+    if (lane.timer !== undefined) this.net.fabric.timeline.clear(lane.timer)
+    lane.timer = undefined
+    lane.frames.length = 0
+    lane.queuedBytes = 0
+  }
+}

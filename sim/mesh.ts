@@ -1,0 +1,252 @@
+/**
+ * A simulated mesh: PCs on one LAN, all members from the start, and the things that can happen to them. Everything is
+ * drawn from the seed and nothing reads the real clock: same seed and same calls, same trace hash.
+ */
+import { DELEGATION_LIFE_MS, FIRST_MEMBER_CAPS, issueCertificate, makeDelegation, makeGenesis, MEMBER_CAPS, openGenesis } from '../protocols/joining/index.ts'
+import type { MeshError } from '../protocols/errors.ts'
+import type { PeerId, SessionId } from '../protocols/ports.ts'
+import type { SessionRecord, SessionSpec } from '../protocols/session/index.ts'
+import { Timeline, WALL_START_MS } from './clock.ts'
+import { KeyRing } from './crypto.ts'
+import { Fabric } from './fabric.ts'
+import type { LinkShape } from './fabric.ts'
+import { SimPc } from './pc.ts'
+import type { Capacity, World } from './pc.ts'
+import { createRandom } from './random.ts'
+import { RunLog } from './run-log.ts'
+import { Trace } from './trace.ts'
+
+export interface MeshOptions {
+  seed: number
+  /** How many, or their names. */
+  peers: number | readonly string[]
+  shape?: LinkShape
+  /** Default: yes. */
+  discovery?: boolean
+  /** Of each PC. Default: 4 cores, 8 GiB. */
+  capacity?: Capacity
+  /** The PCs are switched on within this time. Default: 500. */
+  startWithinMs?: number
+  /** How a person runs this again; part of every failure. */
+  replay?: string
+}
+
+/** A PC by its place in the list, its name, or itself. */
+export type Which = number | string | SimPc
+
+/** What a submitter has heard so far. */
+export interface Job {
+  id: SessionId | undefined
+  /** Copies on disk when it was accepted. */
+  durability: number | undefined
+  error: MeshError | undefined
+}
+
+export function startMesh(options: MeshOptions): SimMesh {
+  const mesh = new SimMesh(options)
+  const random = createRandom(options.seed, 'switch on')
+  for (const pc of mesh.pcs) mesh.world.timeline.at(random.float() * (options.startWithinMs ?? 500), () => pc.start())
+  return mesh
+}
+
+export class SimMesh {
+  readonly seed: number
+  readonly world: World
+  readonly #trace = new Trace()
+  readonly #replay: string
+  #jobs = 0
+
+  constructor(options: MeshOptions) {
+    const { seed, peers } = options
+    this.seed = seed
+    this.#replay = options.replay ?? `omega sim replay --seed ${seed}`
+    const timeline = new Timeline()
+    const ring = new KeyRing(seed)
+    const fabric = new Fabric({ timeline, trace: this.#trace, seed, ...(options.shape === undefined ? {} : { shape: options.shape }) })
+    const root = ring.key('root')
+    const nonce = createRandom(seed, 'genesis').bytes(16)
+    const signed = makeGenesis({ name: 'simulated', root: root.publicKey, nonce, created: WALL_START_MS }, root.sign)
+    const genesis = openGenesis(signed, ring.cryptoOf(root))
+    const runs = new RunLog(timeline, this.#trace)
+    this.world = { seed, timeline, fabric, ring, runs, genesis, pcs: [], discovery: options.discovery ?? true }
+    const names = typeof peers === 'number' ? Array.from({ length: peers }, (_, i) => `pc${i}`) : peers
+    this.#enrol(names, options.capacity ?? { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 })
+  }
+
+  get pcs(): readonly SimPc[] {
+    return this.world.pcs
+  }
+  get nowMs(): number {
+    return this.world.timeline.nowMs
+  }
+  get running(): SimPc[] {
+    return this.pcs.filter((pc) => pc.running)
+  }
+
+  pc(which: Which): SimPc {
+    if (typeof which === 'object') return which
+    const found = typeof which === 'number' ? this.pcs[which] : this.pcs.find((pc) => pc.name === which)
+    if (found === undefined) throw new Error(`no PC "${which}" among ${this.pcs.map((pc) => pc.name).join(', ')}`)
+    return found
+  }
+
+  // ---- time ----
+
+  run(ms: number): void {
+    this.#guarded(() => this.world.timeline.run(ms))
+  }
+
+  /** Runs until the condition holds. Fails with what was waited for, the seed and how to see it again. */
+  until(condition: () => boolean, { withinMs, what }: { withinMs: number; what: string }): void {
+    const sinceMs = this.nowMs
+    let nextMs = -Infinity
+    // the condition may look at every peer, so it is asked every 10 ms and not after every event
+    const sampled = (): boolean => {
+      if (this.nowMs < nextMs) return false
+      nextMs = this.nowMs + 10
+      return condition()
+    }
+    const held = this.#guarded(() => this.world.timeline.until(sampled, withinMs)) || condition()
+    if (!held) throw this.failure(`not within ${withinMs} ms from ${(sinceMs / 1000).toFixed(3)} s: ${what}`)
+  }
+
+  /** Sixteen hex digits over all that was delivered so far, in order. */
+  traceHash(): string {
+    return this.#trace.digest()
+  }
+
+  /** An error that says how to see it again, with the last words of the PCs. */
+  failure(what: string, cause?: unknown): Error {
+    const lines = this.pcs.flatMap((pc) => pc.log).sort((a, b) => Number.parseFloat(a) - Number.parseFloat(b))
+    const text = [what, `at ${(this.nowMs / 1000).toFixed(3)} s, seed ${this.seed}; again: ${this.#replay}`, ...lines.slice(-20)].join('\n')
+    return new Error(text, cause === undefined ? {} : { cause })
+  }
+
+  // ---- what happens to PCs ----
+
+  /** Power cut of one PC: others hear nothing. */
+  kill(which: Which): void {
+    this.pc(which).powerCut()
+  }
+  /** Only the peer program dies; its children live on under the leash. */
+  killPeerProcess(which: Which): void {
+    this.pc(which).killPeerProcess()
+  }
+  /** Starts what is off or killed; `readdress`: at a new address, as after another DHCP lease. */
+  restart(which: Which, options: { readdress?: boolean } = {}): void {
+    const pc = this.pc(which)
+    if (options.readdress === true) this.world.fabric.readdress(pc.station)
+    pc.start()
+  }
+  /** Groups lose each other; a PC in no group keeps all. */
+  cut(...groups: readonly Which[][]): void {
+    this.world.fabric.cut(groups.map((group) => this.#ids(group)))
+  }
+  /** What `from` says does not reach `to`; the other way works. */
+  cutOneWay(from: readonly Which[], to: readonly Which[]): void {
+    this.world.fabric.block(this.#ids(from), this.#ids(to))
+  }
+  heal(): void {
+    this.world.fabric.heal()
+  }
+
+  // ---- work ----
+
+  /** `command`: a program of simulated PCs (host.ts). The answer fills in as virtual time passes. */
+  submit(which: Which, command: string, spec: Partial<SessionSpec> = {}): Job {
+    const pc = this.pc(which)
+    const job: Job = { id: undefined, durability: undefined, error: undefined }
+    const nonce = createRandom(this.seed, 'job', this.#jobs++).bytes(16)
+    const defaults: SessionSpec = {
+      appUri: 'shell:' + command,
+      args: [],
+      env: {},
+      cwd: '',
+      user: 'ann',
+      cpuMilli: 1000,
+      memoryBytes: 256 * 2 ** 20,
+      labels: {},
+      restart: 'no',
+      stdin: false
+    }
+    if (pc.peer === undefined) throw new Error(`${pc.name} runs no peer that could take the job`)
+    pc.peer.sessions.submit({ ...defaults, ...spec }, nonce, (error, result) => {
+      job.error = error
+      job.id = result?.record.id
+      job.durability = result?.durability
+    })
+    return job
+  }
+
+  /** The session as the newest record on any running PC has it. */
+  session(id: SessionId | undefined): SessionRecord | undefined {
+    if (id === undefined) return undefined
+    let best: SessionRecord | undefined
+    for (const { peer } of this.running) {
+      const record = peer?.sessions.records.all.get(id)
+      if (record !== undefined && (best === undefined || record.epoch > best.epoch || (record.epoch === best.epoch && record.seq > best.seq))) best = record
+    }
+    return best
+  }
+
+  /** True when each of these PCs, by default all that run, holds exactly them for alive. */
+  agree(pcs: readonly SimPc[] = this.running): boolean {
+    const ids = new Set(pcs.map((pc) => pc.id))
+    return pcs.every(({ peer }) => {
+      if (peer === undefined) return false
+      let alive = 0
+      for (const member of peer.members()) {
+        if (member.state !== 'alive') continue
+        if (!ids.has(member.peer)) return false
+        alive++
+      }
+      return alive === ids.size
+    })
+  }
+
+  /** True when each of these PCs knows what each other one gives. */
+  advertised(pcs: readonly SimPc[] = this.running): boolean {
+    return pcs.every(({ peer }) => peer !== undefined && pcs.every((other) => peer.ad(other.id)?.dynamic !== undefined && peer.ad(other.id)?.static !== undefined))
+  }
+
+  #enrol(names: readonly string[], capacity: Capacity): void {
+    const { ring, genesis, pcs } = this.world
+    const keys = names.map((name) => ring.key(`pc ${name}`))
+    const first = keys[0]
+    if (first === undefined) throw new Error('a mesh has at least one PC')
+    const dates = { nbf: WALL_START_MS, exp: WALL_START_MS + DELEGATION_LIFE_MS }
+    const delegation = makeDelegation({ mesh: genesis.idBytes, device: first.publicKey, caps: ['enrol', 'renew'], ...dates }, ring.key('root').sign)
+    for (const [index, name] of names.entries()) {
+      const key = keys[index]!
+      const random = createRandom(this.seed, 'certificate', index)
+      const certificate = issueCertificate(
+        {
+          genesis,
+          issuer: first.publicKey,
+          delegation,
+          serial: random.bytes(16),
+          device: key.publicKey,
+          name,
+          caps: index === 0 ? FIRST_MEMBER_CAPS : MEMBER_CAPS,
+          tls: random.bytes(32),
+          wall: WALL_START_MS
+        },
+        first.sign
+      )
+      pcs.push(new SimPc(this.world, { index, name, key, certificate, capacity }))
+    }
+  }
+
+  #ids(group: readonly Which[]): PeerId[] {
+    return group.map((which) => this.pc(which).id)
+  }
+
+  /** What a peer throws is a bug of the program: it ends the run and says where. */
+  #guarded<T>(fn: () => T): T {
+    try {
+      return fn()
+    } catch (error) {
+      throw this.failure(`a peer threw: ${(error as Error).message}`, error)
+    }
+  }
+}

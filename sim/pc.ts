@@ -1,0 +1,220 @@
+/**
+ * One simulated PC: its disk, its cable, its sessiond, and the peer program, which is the very protocols/peer that real PCs
+ * run. What belongs to the PC outlives the program.
+ */
+import type { AdDynamic, AdStatic } from '../protocols/gossip/index.ts'
+import type { Genesis } from '../protocols/joining/index.ts'
+import { MeshError } from '../protocols/errors.ts'
+import { Peer } from '../protocols/peer/index.ts'
+import type { BlobRef, Log, PeerId, Random } from '../protocols/ports.ts'
+import { SimProcess } from './clock.ts'
+import type { Timeline } from './clock.ts'
+import type { KeyRing, SimKey } from './crypto.ts'
+import { announce } from './discovery.ts'
+import { SimDisk } from './disk.ts'
+import type { Fabric, Station } from './fabric.ts'
+import { SimHost } from './host.ts'
+import { DIAL_TIMEOUT_MS, SimNetwork } from './network.ts'
+import { createRandom } from './random.ts'
+import type { RunLog } from './run-log.ts'
+
+/** Sensors of real PCs speak this often. */
+const SENSOR_MS = 2000
+const LOG_LINES = 200
+
+/** What all PCs of a simulated world share. */
+export interface World {
+  readonly seed: number
+  readonly timeline: Timeline
+  readonly fabric: Fabric
+  readonly ring: KeyRing
+  readonly runs: RunLog
+  readonly genesis: Genesis
+  readonly pcs: SimPc[]
+  /** False: peers learn addresses from each other only. */
+  readonly discovery: boolean
+}
+
+export interface Capacity {
+  cpuMilli: number
+  memoryBytes: number
+}
+
+export class SimPc {
+  readonly index: number
+  readonly name: string
+  readonly key: SimKey
+  readonly station: Station
+  readonly disk: SimDisk
+  readonly host: SimHost
+  readonly capacity: Capacity
+  /** Last lines of the program's log, over all its runs. */
+  readonly log: string[] = []
+  /** The running peer program. */
+  peer: Peer | undefined
+  readonly #world: World
+  readonly #certificate: Uint8Array
+  #process: SimProcess | undefined
+  #network: SimNetwork | undefined
+  #starts = 0
+  #offSinceMs = 0
+
+  constructor(world: World, options: { index: number; name: string; certificate: Uint8Array; key: SimKey; capacity: Capacity }) {
+    const { index, name, key, certificate, capacity } = options
+    this.#world = world
+    this.index = index
+    this.name = name
+    this.key = key
+    this.capacity = capacity
+    this.#certificate = certificate
+    this.station = world.fabric.station(key.peerId)
+    this.disk = new SimDisk(this.#random('disk'))
+    this.host = new SimHost({ timeline: world.timeline, random: this.#random('host'), log: world.runs, peer: key.peerId })
+  }
+
+  get id(): PeerId {
+    return this.key.peerId
+  }
+  get running(): boolean {
+    return this.#process?.alive === true
+  }
+
+  /** Switches the PC on where it is off, and starts the peer program where none runs. */
+  start(): void {
+    if (this.running) return
+    const { fabric, timeline, discovery } = this.#world
+    if (!this.station.powered) {
+      this.station.powered = true
+      for (const pc of this.#world.pcs) pc.#network?.resume(this.id, timeline.nowMs - this.#offSinceMs)
+    }
+    this.#starts++
+    const process = new SimProcess(timeline)
+    const network = new SimNetwork(fabric, this.station, process)
+    this.#process = process
+    this.#network = network
+    if (discovery) announce(network, process, fabric, this.#random('discovery', this.#starts))
+    this.peer = this.#peer(process, network)
+    this.peer.start((error) => {
+      if (error === undefined) this.#sense(process)
+    })
+  }
+
+  /** The peer program is killed; the PC, its children and its page cache live on. */
+  killPeerProcess(): void {
+    if (this.#end()) this.disk.programKilled()
+  }
+
+  /** Power cut: the program, the children and what was not synced are gone; others hear nothing. */
+  powerCut(): void {
+    if (!this.station.powered) return
+    this.station.powered = false
+    this.#offSinceMs = this.#world.timeline.nowMs
+    this.#end()
+    this.disk.powerCut()
+    this.host.powerCut()
+  }
+
+  /** Ends the peer program as `omega down` does. */
+  down(how: { drain: boolean; forever: boolean }, done: () => void): void {
+    const process = this.#process
+    this.peer?.stop({ ...how, farewell: true }, () => {
+      if (this.#process !== process) return
+      this.#end()
+      this.disk.stopped()
+      done()
+    })
+  }
+
+  #end(): boolean {
+    if (!this.running) return false
+    this.#process?.kill()
+    this.#network?.killed()
+    this.host.peerGone()
+    this.peer = undefined
+    return true
+  }
+
+  #peer(process: SimProcess, network: SimNetwork): Peer {
+    const { ring, genesis } = this.#world
+    const ports = {
+      clock: process,
+      random: this.#random('peer', this.#starts),
+      network,
+      store: this.disk.open(process),
+      crypto: ring.cryptoOf(this.key),
+      log: this.#log(process),
+      host: this.host.connect(process),
+      fetchBlob: (blob: BlobRef, sources: readonly PeerId[], done: (error?: MeshError) => void) => this.#fetch(process, blob, sources, done)
+    }
+    return new Peer(ports, { genesis, certificate: () => this.#certificate, name: this.name, version: '0.1.0', offer: this.capacity })
+  }
+
+  /** What the sensors of a real PC would tell: here a quiet PC whose use wavers a little. */
+  #sense(process: SimProcess): void {
+    const random = this.#random('sensors', this.#starts)
+    this.peer?.advertise({ static: staticAd(this.name, this.capacity) })
+    const sample = (): void => {
+      const cpu = Math.round((0.02 + 0.06 * random.float()) * 1000) / 1000
+      this.peer?.advertise({ dynamic: dynamicAd(this.capacity, cpu, process.wall()) })
+      process.setTimeout(sample, SENSOR_MS)
+    }
+    sample()
+  }
+
+  /** From the first PC of the list that has the blob and can be reached, as fast as the cable allows. */
+  #fetch(process: SimProcess, blob: BlobRef, sources: readonly PeerId[], done: (error?: MeshError) => void): void {
+    const { fabric, pcs } = this.#world
+    const source = pcs.find((pc) => sources.includes(pc.id) && pc.running && pc.host.blobs.has(blob.hash) && fabric.reachesBothWays(this.station, pc.station))
+    if (source === undefined) {
+      const error = new MeshError('PEER_UNREACHABLE', `none of ${sources.length} PCs that may have ${blob.hash.slice(0, 8)} answered`)
+      process.setTimeout(() => done(error), DIAL_TIMEOUT_MS)
+      return
+    }
+    const takesMs = 4 * fabric.latencyMs(this.station, source.station) + blob.bytes / fabric.shape.bytesPerMs
+    process.setTimeout(() => {
+      this.host.blobs.add(blob.hash)
+      done()
+    }, takesMs)
+  }
+
+  #log(process: SimProcess): Log {
+    const write = (level: string) => (phrase: string, fields?: Record<string, unknown>) => {
+      this.log.push(`${(process.mono() / 1000).toFixed(3)} s ${this.name} ${level} ${phrase} ${fields === undefined ? '' : JSON.stringify(fields)}`)
+      if (this.log.length > LOG_LINES) this.log.shift()
+    }
+    return { debug: () => {}, info: write('info'), warn: write('warn'), error: write('error') }
+  }
+
+  #random(...purpose: (string | number)[]): Random {
+    return createRandom(this.#world.seed, this.name, ...purpose)
+  }
+}
+
+function staticAd(name: string, capacity: Capacity): AdStatic {
+  return {
+    os: 'Simulated',
+    arch: 'x64',
+    cores: Math.max(1, Math.round(capacity.cpuMilli / 1000)),
+    memoryBytes: capacity.memoryBytes,
+    gpus: [],
+    labels: {},
+    name,
+    version: '0.1.0',
+    urls: [],
+    offer: capacity,
+    tlsFingerprint: '',
+    missing: {}
+  }
+}
+
+function dynamicAd(capacity: Capacity, cpu: number, wall: number): AdDynamic {
+  return {
+    cpu,
+    memoryUsedBytes: Math.round(capacity.memoryBytes * 0.2),
+    bootedAt: wall - (wall % 86_400_000),
+    granted: { cpuMilli: 0, memoryBytes: 0 },
+    paused: false,
+    draining: false,
+    sessions: 0
+  }
+}
