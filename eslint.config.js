@@ -3,7 +3,7 @@ import svelte from 'eslint-plugin-svelte'
 import ts from 'typescript-eslint'
 
 export default ts.config(
-  { ignores: ['build/', 'node_modules/'] },
+  { ignores: ['build/', 'node_modules/', '.svelte-check/'] },
   ts.configs.recommended,
   svelte.configs.recommended,
   {

@@ -31,6 +31,7 @@ export class Newcomer {
   readonly #options: LookOptions
   readonly #actor: Actor<typeof joiningMachine>
   readonly #standing = new Map<string, StandingKnock>()
+  #over = false
 
   constructor(options: LookOptions) {
     this.#options = options
@@ -54,7 +55,10 @@ export class Newcomer {
         else if (value === 'failed') resolve({ k: 'failed', error: context.error! })
       })
     })
-    void this.outcome.then(() => this.#withdrawAll())
+    void this.outcome.then(() => {
+      this.#over = true
+      this.#withdrawAll()
+    })
     this.#actor.start()
   }
 
@@ -86,6 +90,8 @@ export class Newcomer {
       if (this.#standing.has(door.id)) return
       knock(door.addresses, enrol).then(
         (standing) => {
+          // The search was over before this door answered.
+          if (this.#over) return standing.withdraw()
           this.#standing.set(door.id, standing)
           tell({ type: 'door.offered', id: door.id, offer: standing.offer })
           void standing.gone.then(() => {

@@ -7,6 +7,14 @@ import type { Clock, Timer } from '../protocols/ports.ts'
 /** Date at virtual time zero: 2026-01-01. */
 export const WALL_START_MS = 1_767_225_600_000
 
+/**
+ * Times are whole numbers of 1/1024 ms: sums and differences are exact, so a timer armed for `dueAt - now` never fires a
+ * rounding error before `dueAt`.
+ */
+const GRID = 1024
+/** More entries than this at one moment are an endless loop. */
+const AT_ONCE_MAX = 200_000
+
 export interface Entry {
   atMs: number
   order: number
@@ -22,10 +30,11 @@ export class Timeline {
   #heap: Entry[] = []
   #armed = 0
   #cleared = 0
+  #atOnce = 0
 
   /** Negative and absent delays count as zero; `fn` never runs inside this call. */
   at(delayMs: number, fn: () => void): Entry {
-    const entry = { atMs: this.nowMs + (delayMs > 0 ? delayMs : 0), order: this.#armed++, fn }
+    const entry = { atMs: this.nowMs + onGrid(delayMs), order: this.#armed++, fn }
     this.#push(entry)
     return entry
   }
@@ -49,6 +58,8 @@ export class Timeline {
         continue
       }
       next.fn = undefined
+      this.#atOnce = next.atMs === this.nowMs ? this.#atOnce + 1 : 0
+      if (this.#atOnce > AT_ONCE_MAX) throw new Error(`time stands still at ${next.atMs} ms: something arms itself again and again without a delay`)
       this.nowMs = next.atMs
       this.fired++
       fn()
@@ -58,14 +69,14 @@ export class Timeline {
 
   /** Lets time pass: fires everything due until then. */
   run(ms: number): void {
-    const untilMs = this.nowMs + ms
+    const untilMs = this.nowMs + onGrid(ms)
     while (this.step(untilMs));
     this.nowMs = untilMs
   }
 
   /** Runs until the condition, asked after each entry, holds. False when it did not within the time. */
   until(condition: () => boolean, withinMs: number): boolean {
-    const untilMs = this.nowMs + withinMs
+    const untilMs = this.nowMs + onGrid(withinMs)
     for (;;) {
       if (condition()) return true
       if (this.step(untilMs)) continue
@@ -111,6 +122,11 @@ export class Timeline {
     this.#cleared = 0
     for (let i = (this.#heap.length >> 1) - 1; i >= 0; i--) this.#sink(i, this.#heap[i]!)
   }
+}
+
+/** Rounded up, so that nothing fires early; negative and absent delays are none. */
+function onGrid(delayMs: number): number {
+  return delayMs > 0 ? Math.ceil(delayMs * GRID) / GRID : 0
 }
 
 function isBefore(a: Entry, b: Entry): boolean {

@@ -97,13 +97,13 @@ export class SimMesh {
   }
 
   /** Runs until the condition holds. Fails with what was waited for, the seed and how to see it again. */
-  until(condition: () => boolean, { withinMs, what }: { withinMs: number; what: string }): void {
+  until(condition: () => boolean, { withinMs, what, everyMs = 10 }: { withinMs: number; what: string; everyMs?: number }): void {
     const sinceMs = this.nowMs
     let nextMs = -Infinity
-    // the condition may look at every peer, so it is asked every 10 ms and not after every event
+    // the condition may look at every peer, so it is not asked after every event
     const sampled = (): boolean => {
       if (this.nowMs < nextMs) return false
-      nextMs = this.nowMs + 10
+      nextMs = this.nowMs + everyMs
       return condition()
     }
     const held = this.#guarded(() => this.world.timeline.until(sampled, withinMs)) || condition()

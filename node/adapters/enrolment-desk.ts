@@ -13,22 +13,19 @@ import {
   DOOR_TTL_MAX_MS,
   emptyBook,
   encodeBook,
-  fitName,
   hasReasonToListen,
   INVITE_TTL_MAX_MS,
   INVITE_USES_MAX,
   inviteId,
   inviteKey,
-  issueCertificate,
   makeInvite,
-  MEMBER_CAPS,
   nextEnd
 } from '../../protocols/joining/index.ts'
-import type { Genesis, Grant, GrantRequest, InviteBook, Knock, MemberHint } from '../../protocols/joining/index.ts'
-import type { Clock, Crypto, Log, PeerId, Random } from '../../protocols/ports.ts'
-import type { Membership } from '../security/identity.ts'
-import { issueLeaf } from '../security/mesh-ca.ts'
+import type { Grant, GrantRequest, InviteBook, Knock } from '../../protocols/joining/index.ts'
+import type { Log, PeerId } from '../../protocols/ports.ts'
 import { readPrivate, writePrivate } from '../security/private-files.ts'
+import { noSigner, signNewcomer } from './enrolment-signer.ts'
+import type { SignerParts } from './enrolment-signer.ts'
 import { openEnrolment } from './enrolment.ts'
 import type { Enrolment } from './enrolment.ts'
 
@@ -39,26 +36,15 @@ const KNOCKS_SHOWN = 16
 /** A timer may be this far off: a listener that lives a little longer lets nobody in. */
 const TIMER_MAX_MS = 6 * 3_600_000
 
-export interface DeskOptions {
+export interface DeskOptions extends SignerParts {
   /** Data folder. */
   dir: string
-  genesis: Genesis
-  /** Read when needed, since certificate and leaf are renewed. */
-  membership(): Membership
-  device: Uint8Array
   words: readonly string[]
   port: number
   /** The user gave the port. */
   portFixed: boolean
   bind?: string
-  crypto: Crypto
-  clock: Clock
-  random: Random
   log: Log
-  /** Whom a newcomer dials first: this peer, then others. */
-  members(): readonly MemberHint[]
-  /** True when another peer than this one has the name. */
-  isNameTaken(name: string, peer: PeerId): boolean
   /** Makes the door known on the LAN (mDNS); returns the end of it. */
   announceDoor?(door: { port: number; untilMs: number }): () => void
   onEvent?(event: DeskEvent): void
@@ -270,38 +256,10 @@ class Desk implements EnrolmentDesk {
   }
 
   private async grant(request: GrantRequest): Promise<Grant> {
-    const { genesis, device, crypto, random, clock, membership, members } = this.options
-    const { ca, signing } = membership()
-    if (signing === undefined) throw this.noSigner()
+    const { name, grant } = await signNewcomer(request, this.options)
     const peer = peerIdOf(request.device)
-    const name = this.freeName(request.name, peer)
     for (const shown of this.knocks.values()) if (shown.peer === peer && shown.state === 'waiting') shown.name = name
-    const wall = clock.wall()
-    const leaf = await issueLeaf({ ca, caKey: signing.caKey }, { ...request, name, wall })
-    const certificate = issueCertificate(
-      {
-        genesis,
-        issuer: device,
-        delegation: signing.delegation,
-        serial: random.bytes(16),
-        device: request.device,
-        name,
-        caps: MEMBER_CAPS,
-        tls: crypto.sha256(request.spki),
-        wall
-      },
-      crypto.sign
-    )
-    return { certificate, ca, leaf, members: members() }
-  }
-
-  /** "den", and for the next PC of that name "den-2". */
-  private freeName(wanted: string, peer: PeerId): string {
-    for (let n = 1; n < 1000; n++) {
-      const name = n === 1 ? wanted : `${fitName(wanted, 'PC', 60)}-${n}`
-      if (!this.options.isNameTaken(name, peer)) return name
-    }
-    throw new MeshError('BUSY', `a thousand PCs are called "${wanted}" already; give this one another name`)
+    return grant
   }
 
   private onKnock(id: number, knock: Knock): void {
@@ -326,14 +284,7 @@ class Desk implements EnrolmentDesk {
   }
 
   private requireSigner(): void {
-    if (this.options.membership().signing === undefined) throw this.noSigner()
-  }
-
-  private noSigner(): MeshError {
-    return new MeshError(
-      'DENIED',
-      `this PC cannot let others into "${this.options.genesis.name}": do it on the PC where the mesh was made`
-    )
+    if (this.options.membership().signing === undefined) throw noSigner(this.options.genesis)
   }
 
   private saveBook(): void {

@@ -34,6 +34,7 @@ export interface Libp2pNetwork extends Network {
 /** How long a stranger may stay, and how many at once (SECURITY 1.4). */
 const PROBATION_MS = 2000
 const PROBATION_MAX = 8
+const BLOCKED_MS = 500
 /** Both sides dialling at once is one link. A later second connection says that the other side lost the first. */
 const MERGE_MS = 5000
 
@@ -171,11 +172,7 @@ class Switch implements Libp2pNetwork, LinkOwner {
     this.#closing.get(peer)?.()
     this.#links.set(peer, link)
     if (verdict === 'member') link.admit()
-    else
-      this.#probation.set(
-        link,
-        setTimeout(() => this.#probationOver(link), PROBATION_MS)
-      )
+    else this.#startProbation(link)
     this.#tell((handler) => handler.up(peer, { inbound, address: connection.remoteAddr.toString() }))
     return link
   }
@@ -232,6 +229,16 @@ class Switch implements Libp2pNetwork, LinkOwner {
     this.#probation.delete(link)
     link.admit()
     return true
+  }
+
+  #startProbation(link: Link): void {
+    const dueMs = performance.now() + PROBATION_MS
+    const timer = setTimeout(() => {
+      // A loop that was blocked has not yet read what the peer sent in time.
+      if (performance.now() - dueMs > BLOCKED_MS && !link.over) this.#startProbation(link)
+      else this.#probationOver(link)
+    }, PROBATION_MS)
+    this.#probation.set(link, timer)
   }
 
   #probationOver(link: Link): void {

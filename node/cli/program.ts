@@ -2,11 +2,14 @@
 import { hostname } from 'node:os'
 import { Command, CommanderError, Option } from 'commander'
 import { MeshError } from '../../protocols/errors.ts'
-import { RESTARTS } from '../../protocols/session/record.ts'
+import type { Restart } from '../../protocols/session/index.ts'
 import { dataDirOf, parseDuration } from '../config.ts'
 import { programVersion } from '../install/layout.ts'
 import { Client } from './client.ts'
 import { fail } from './output.ts'
+
+/** As a literal: the value would load the schemas for every command. */
+const RESTARTS: readonly Restart[] = ['no', 'on-failure', 'on-node-loss', 'always']
 
 interface Global {
   url?: string

@@ -1,4 +1,5 @@
 /** `omega up`: pre-flight, start, what a person needs to know, then until the peer ends. */
+import '../install/lean.ts'
 import { createInterface } from 'node:readline'
 import { MeshError } from '../../protocols/errors.ts'
 import { readConfig } from '../config.ts'

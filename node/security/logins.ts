@@ -4,7 +4,7 @@
  */
 import type { Ledger } from '../http/api.ts'
 import type { Accounts } from './accounts.ts'
-import { hashOf, LoginRecord, newId, newSecret, Records } from './records.ts'
+import { EndedRecord, hashOf, LoginRecord, newId, newSecret, Records } from './records.ts'
 import type { UserRecord } from './records.ts'
 
 export const IDLE_MS = 12 * 3_600_000
@@ -29,11 +29,13 @@ export interface LoginView {
 
 export class Logins {
   readonly #logins: Records<LoginRecord>
+  readonly #ended: Records<EndedRecord>
   readonly #accounts: Accounts
   readonly #now: () => number
 
   constructor(ledger: Ledger, accounts: Accounts, now: () => number) {
     this.#logins = new Records(ledger, 'login/', LoginRecord)
+    this.#ended = new Records(ledger, 'ended/', EndedRecord)
     this.#accounts = accounts
     this.#now = now
   }
@@ -95,6 +97,8 @@ export class Logins {
 
   /** Ends a login with all that were handed over from it. False: that user has no such login. */
   async revoke(user: string, family: string): Promise<boolean> {
+    if (!this.list(user).some((login) => login.id === family)) return false
+    await this.#ended.put(family, { v: 1, until: this.#now() + TOTAL_MS })
     return (await this.#removeWhere((record) => record.user === user && record.family === family)) > 0
   }
 
@@ -104,6 +108,7 @@ export class Logins {
 
   async #tidy(user: string): Promise<void> {
     await this.#removeWhere((record) => !this.#isLive(record))
+    for (const { key, value } of this.#ended.list()) if (value.until < this.#now()) await this.#ended.remove(key)
     const own = this.list(user)
     for (const old of own.slice(LOGINS_PER_USER_MAX - 1)) await this.revoke(user, old.id)
   }
@@ -116,6 +121,7 @@ export class Logins {
 
   #isLive(record: LoginRecord): boolean {
     const now = this.#now()
-    return now - record.seenAt < IDLE_MS && now - record.createdAt < TOTAL_MS
+    const isYoung = now - record.seenAt < IDLE_MS && now - record.createdAt < TOTAL_MS
+    return isYoung && this.#ended.get(record.family) === undefined
   }
 }

@@ -1,7 +1,7 @@
 /**
  * What the replicated ledger holds of people: accounts (`user/<name>`), browser logins (`login/<hash of the cookie>`) and
- * tokens for programs (`token/<hash of the token>`). Secrets are in no record, only their hashes. A record that does not
- * fit its shape counts as absent: another member wrote it.
+ * tokens for programs (`token/<hash of the token>`), and which logins were ended (`ended/<family>`). Secrets are in no
+ * record, only their hashes. A record that does not fit its shape counts as absent: another member wrote it.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
@@ -46,6 +46,13 @@ export const LoginRecord = z.object({
   agent: z.string().max(120)
 })
 export type LoginRecord = z.infer<typeof LoginRecord>
+
+/**
+ * A login that was ended, by its family (`ended/<family>`). Another member may renew or hand over the login before it has
+ * heard of the end; its write is newer than the removal and brings the record back, this note keeps it ended.
+ */
+export const EndedRecord = z.object({ v: z.literal(1), until: ms })
+export type EndedRecord = z.infer<typeof EndedRecord>
 
 export const TokenRecord = z.object({
   v: z.literal(1),

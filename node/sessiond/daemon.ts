@@ -2,7 +2,6 @@
  * sessiond itself: the runs of this PC, the one peer that may drive them, and the leash between the two. A new connection
  * replaces the one before; without a peer and without a child it ends.
  */
-import { join } from 'node:path'
 import type { RunOrder } from '../../protocols/ports.ts'
 import { removeLeftovers } from '../adapters/blob-cache.ts'
 import type { SessiondConfig } from './config.ts'
@@ -17,7 +16,7 @@ import { recoverRuns } from './recover.ts'
 import { toForget } from './retention.ts'
 import { Run } from './run.ts'
 import type { RunContext } from './run.ts'
-import { SIGNALS, checkOrder } from './wire.ts'
+import { SIGNALS, checkOrder, checkRunKey } from './wire.ts'
 import type { FromSessiond, LocalMessage, RunKey, ToSessiond } from './wire.ts'
 
 const TERM_MS = 5000
@@ -48,7 +47,7 @@ export class Daemon {
     this.#hardware = new Hardware(config.hardwareHelper, config.hardwareEveryMs, (report) => this.#emit(hardwareMessage(report)))
     this.#context = {
       config,
-      pipes: new Pipes(join(config.dataDir, 'runs', '.pipes')),
+      pipes: new Pipes(),
       environment: cleanEnvironment(process.env),
       identity: (session) => this.#identityOf(session),
       whyNotNow: () => this.#whyNotNow(),
@@ -104,7 +103,7 @@ export class Daemon {
     await Promise.all(live.map((run) => run.ended()))
     clearTimeout(timer)
     this.#emit({ t: 'bye' })
-    this.#link?.end()
+    this.#link?.end('sessiond ends')
     this.#leave()
   }
 
@@ -116,8 +115,7 @@ export class Daemon {
         this.#identity = { peerId: String(message.peerId), peerName: String(message.peerName) }
         return
       case 'run':
-        checkOrder(raw.order)
-        return void this.#start(raw.order)
+        return this.#order(raw.order)
       case 'signal':
         if (SIGNALS.includes(message.signal)) this.#run(message)?.signal(message.signal)
         return
@@ -145,6 +143,18 @@ export class Daemon {
       case 'shutdown':
         return void this.shutdown()
     }
+  }
+
+  /** A bad order is answered, not punished: it came from a spec that another PC wrote. */
+  #order(order: unknown): void {
+    try {
+      checkOrder(order)
+    } catch (error) {
+      const key = (order ?? {}) as RunKey
+      checkRunKey(key)
+      return this.#emit({ t: 'notStarted', ...keyOf(key), reason: (error as Error).message })
+    }
+    void this.#start(order)
   }
 
   async #start(order: RunOrder): Promise<void> {

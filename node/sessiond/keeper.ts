@@ -58,7 +58,7 @@ export class SessiondKeeper {
   /** Lets go of sessiond, which lives on. */
   stop(): void {
     this.#stopped = true
-    this.#link?.close('the peer lets go')
+    this.#link?.end('the peer lets go')
     this.#wake()
   }
 

@@ -10,6 +10,8 @@ import type { LocalMessage } from './wire.ts'
 
 /** Starting means to read the notes of thousands of runs first; a stuck one is ended after this. */
 const HANDSHAKE_MS = 10_000
+/** What waits is given this long to be taken. */
+const END_MS = 1000
 const NONCE_BYTES = 32
 
 export type Role = 'peer' | 'sessiond'
@@ -88,8 +90,11 @@ export class Link {
   }
 
   /** Sends what waits, then closes. */
-  end(): void {
+  end(why: string): void {
+    this.#why = why
+    this.#closed = true
     this.#socket.end()
+    setTimeout(() => this.#socket.destroy(), END_MS).unref()
   }
 }
 

@@ -27,7 +27,9 @@ export const AdStatic = z.object({
   /** SHA-256 of its TLS certificate, hex. */
   tlsFingerprint: Text(128),
   /** Field of the dynamic half -> why it cannot be read here. */
-  missing: z.record(Text(32), Text(120)).refine((missing) => Object.keys(missing).length <= 24, 'has more than 24 fields')
+  missing: z
+    .record(Text(32), Text(120))
+    .refine((missing) => Object.keys(missing).length <= 24, 'has more than 24 fields')
 })
 export type AdStatic = z.infer<typeof AdStatic>
 
@@ -35,7 +37,9 @@ export const AdDynamic = z.object({
   /** Busy share of all cores, 0 to 1. */
   cpu: z.number().min(0).max(1).optional(),
   /** Busy share of each core, 0 to 255. */
-  perCore: z.custom<Uint8Array>((v) => v instanceof Uint8Array && v.length <= 512, 'is not at most 512 bytes').optional(),
+  perCore: z
+    .custom<Uint8Array>((v) => v instanceof Uint8Array && v.length <= 512, 'is not at most 512 bytes')
+    .optional(),
   load1: z.number().min(0).max(1e6).optional(),
   memoryUsedBytes: Count.optional(),
   diskBytes: Count.optional(),
@@ -57,12 +61,36 @@ export type AdDynamic = z.infer<typeof AdDynamic>
 
 /** Short names on the wire: a dynamic half with all its fields stays around 120 bytes and one byte a core. */
 const STATIC_KEYS = {
-  os: 'o', arch: 'a', cpuModel: 'c', cores: 'n', memoryBytes: 'm', gpus: 'g', labels: 'l', name: 'h', version: 'v',
-  urls: 'u', offer: 'f', tlsFingerprint: 't', missing: 'x'
+  os: 'o',
+  arch: 'a',
+  cpuModel: 'c',
+  cores: 'n',
+  memoryBytes: 'm',
+  gpus: 'g',
+  labels: 'l',
+  name: 'h',
+  version: 'v',
+  urls: 'u',
+  offer: 'f',
+  tlsFingerprint: 't',
+  missing: 'x'
 } as const satisfies Record<keyof AdStatic, string>
 const DYNAMIC_KEYS = {
-  cpu: 'c', perCore: 'p', load1: 'l', memoryUsedBytes: 'm', diskBytes: 'd', diskFreeBytes: 'f', rxBytesPerS: 'r',
-  txBytesPerS: 's', temperatureC: 't', battery: 'b', bootedAt: 'u', granted: 'g', paused: 'z', draining: 'w', sessions: 'n',
+  cpu: 'c',
+  perCore: 'p',
+  load1: 'l',
+  memoryUsedBytes: 'm',
+  diskBytes: 'd',
+  diskFreeBytes: 'f',
+  rxBytesPerS: 'r',
+  txBytesPerS: 's',
+  temperatureC: 't',
+  battery: 'b',
+  bootedAt: 'u',
+  granted: 'g',
+  paused: 'z',
+  draining: 'w',
+  sessions: 'n',
   usedBy: 'y'
 } as const satisfies Record<keyof AdDynamic, string>
 
@@ -103,7 +131,12 @@ const MOVED = 0.1
  * Whether the dynamic half is to be sent now. `elapsedMs`: since it was sent last. Sent when it moved by a tenth, or as
  * a heartbeat; never more often than the mesh can carry.
  */
-export function shouldAdvertise(previous: AdDynamic | undefined, next: AdDynamic, elapsedMs: number, peers: number): boolean {
+export function shouldAdvertise(
+  previous: AdDynamic | undefined,
+  next: AdDynamic,
+  elapsedMs: number,
+  peers: number
+): boolean {
   if (previous === undefined) return true
   const pauseMs = Math.min(PAUSE_MAX_MS, Math.max(PAUSE_MIN_MS, (peers / ADS_PER_S) * 1000))
   const heartbeatMs = peers <= SMALL_MESH ? SMALL_HEARTBEAT_MS : HEARTBEAT_PAUSES * pauseMs
@@ -114,7 +147,11 @@ export function shouldAdvertise(previous: AdDynamic | undefined, next: AdDynamic
 function hasMoved(previous: AdDynamic, next: AdDynamic): boolean {
   if (previous.paused !== next.paused || previous.draining !== next.draining) return true
   if (previous.sessions !== next.sessions || previous.usedBy !== next.usedBy) return true
-  if ((previous.battery === undefined) !== (next.battery === undefined) || previous.battery?.charging !== next.battery?.charging) return true
+  if (
+    (previous.battery === undefined) !== (next.battery === undefined) ||
+    previous.battery?.charging !== next.battery?.charging
+  )
+    return true
   return (
     movedBy(previous.cpu, next.cpu, 1) ||
     movedBy(previous.memoryUsedBytes, next.memoryUsedBytes) ||

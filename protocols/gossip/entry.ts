@@ -35,7 +35,10 @@ export interface Entry extends SignedEntry {
 
 const DOMAIN = new TextEncoder().encode('omega/gossip/1\0')
 const SIGNATURE_BYTES = 64
-const Number48 = z.int().min(0).max(2 ** 48)
+const Number48 = z
+  .int()
+  .min(0)
+  .max(2 ** 48)
 const Shape = z.object({
   k: z.string().min(1).max(GOSSIP.keyChars),
   a: z.string().refine((text) => tryPeerKey(text) !== undefined),
@@ -50,7 +53,11 @@ export function compareVersions(a: Version, b: Version): number {
   return a.epoch - b.epoch || a.seq - b.seq || (a.author < b.author ? -1 : a.author > b.author ? 1 : 0)
 }
 
-export function signEntry(crypto: Crypto, topic: TopicName, entry: Pick<Entry, 'key' | 'author' | 'epoch' | 'seq' | 'wall' | 'body'>): SignedEntry {
+export function signEntry(
+  crypto: Crypto,
+  topic: TopicName,
+  entry: Pick<Entry, 'key' | 'author' | 'epoch' | 'seq' | 'wall' | 'body'>
+): SignedEntry {
   const k = wireKey(topic, entry.key)
   const payload = encodeCbor({ k, a: entry.author, e: entry.epoch, s: entry.seq, w: entry.wall, b: entry.body })
   const sig = crypto.sign(joined(DOMAIN, payload))

@@ -159,7 +159,8 @@ function mixed(id: number): number {
 
 function park(t: Turn, id: number, signed: SignedEntry, from: PeerId): void {
   const { s } = t
-  if (s.parked.size >= s.cfg.parkMax || s.parkedBytes + signed.bytes.length > s.cfg.parkBytes) return count(t, 'gossip.forbidden')
+  if (s.parked.size >= s.cfg.parkMax || s.parkedBytes + signed.bytes.length > s.cfg.parkBytes)
+    return count(t, 'gossip.forbidden')
   if (s.parked.size === 0) arm(t, 'parked', s.cfg.parkCheckMs)
   s.parked.set(id, { signed, from, until: t.env.now + s.cfg.parkMs })
   s.parkedBytes += signed.bytes.length

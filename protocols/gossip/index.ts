@@ -7,4 +7,12 @@ export { TOPICS, topicOf } from './topics.ts'
 export type { Topic, TopicName } from './topics.ts'
 export { GOSSIP, GossipFrame } from './wire.ts'
 export type { GossipMessage } from './wire.ts'
-export { AdDynamic, AdStatic, decodeAdDynamic, decodeAdStatic, encodeAdDynamic, encodeAdStatic, shouldAdvertise } from './ad.ts'
+export {
+  AdDynamic,
+  AdStatic,
+  decodeAdDynamic,
+  decodeAdStatic,
+  encodeAdDynamic,
+  encodeAdStatic,
+  shouldAdvertise
+} from './ad.ts'

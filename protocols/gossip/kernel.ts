@@ -90,12 +90,19 @@ function put(t: Turn, key: string, epoch: number, seq: number, body: Uint8Array)
   const topic = topicOf(key)
   const { self: author, crypto } = s.options
   if (topic === undefined || key.length > s.cfg.keyChars) {
-    throw new MeshError('BAD_REQUEST', `"${key.slice(0, 80)}" is no gossip key: one of ${Object.keys(TOPICS).join(', ')}, a slash and a name, at most ${s.cfg.keyChars} characters`)
+    throw new MeshError(
+      'BAD_REQUEST',
+      `"${key.slice(0, 80)}" is no gossip key: one of ${Object.keys(TOPICS).join(', ')}, a slash and a name, at most ${s.cfg.keyChars} characters`
+    )
   }
   if (TOPICS[topic].writer === 'self' && key !== `${topic}/${author}`) {
-    throw new MeshError('BAD_REQUEST', `only ${key.slice(topic.length + 1)} itself can write ${key}; this peer is ${author}`)
+    throw new MeshError(
+      'BAD_REQUEST',
+      `only ${key.slice(topic.length + 1)} itself can write ${key}; this peer is ${author}`
+    )
   }
-  if (body.length > s.cfg.bodyBytes) throw new MeshError('WIRE_LIMIT', `a gossip entry has at most ${s.cfg.bodyBytes} bytes, ${key} has ${body.length}`)
+  if (body.length > s.cfg.bodyBytes)
+    throw new MeshError('WIRE_LIMIT', `a gossip entry has at most ${s.cfg.bodyBytes} bytes, ${key} has ${body.length}`)
   const signed = signEntry(crypto, topic, { key, author, epoch, seq, wall: Math.max(0, Math.floor(env.wall)), body })
   if (isStale(s, signed)) count(t, 'gossip.put.stale')
   else if (isFull(s, signed)) count(t, 'gossip.full')

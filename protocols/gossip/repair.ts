@@ -22,7 +22,9 @@ const TUPLE_BYTES = 64
 export function beginCompare(t: Turn, peer: PeerId): void {
   const { s, env } = t
   const many = s.links.size > s.cfg.repairPromptLinks
-  const staggerMs = many ? env.random.float() * Math.min(s.cfg.repairStaggerMaxMs, s.cfg.repairStaggerMs * s.links.size) : 0
+  const staggerMs = many
+    ? env.random.float() * Math.min(s.cfg.repairStaggerMaxMs, s.cfg.repairStaggerMs * s.links.size)
+    : 0
   const waitMs = staggerMs + (s.options.self < peer ? 0 : s.cfg.repairWaitMs)
   if (waitMs > 0) arm(t, `compare:${peer}`, waitMs)
   else sendSum(t, peer)
@@ -51,7 +53,8 @@ export function onSum(t: Turn, from: PeerId, theirs: Uint8Array): void {
   const differing = new Map<number, VersionTuple[]>()
   for (let i = 0; i < buckets; i++) if (view.getUint32(4 * i) !== s.sums[i]) differing.set(i, [])
   if (differing.size === 0) return
-  for (const [topic, key, version] of versions(s)) differing.get(bucketOf(topic, key))?.push(tupleOf(topic, key, version))
+  for (const [topic, key, version] of versions(s))
+    differing.get(bucketOf(topic, key))?.push(tupleOf(topic, key, version))
   sendHave(t, from, differing)
 }
 
@@ -105,7 +108,13 @@ function sendWants(t: Turn, to: PeerId, keys: readonly string[]): void {
   if (k.length > 0) send(t, to, { t: 'want', k })
 }
 
-function tellNewer(t: Turn, to: PeerId, buckets: ReadonlySet<number>, theirs: ReadonlyMap<string, Version>, partial: boolean): void {
+function tellNewer(
+  t: Turn,
+  to: PeerId,
+  buckets: ReadonlySet<number>,
+  theirs: ReadonlyMap<string, Version>,
+  partial: boolean
+): void {
   const newer: VersionTuple[] = []
   for (const [topic, key, version] of versions(t.s)) {
     if (t.s.ghosts.has(key) || !buckets.has(bucketOf(topic, key))) continue

@@ -135,8 +135,9 @@ export function send(t: Turn, to: PeerId, msg: GossipMessage): void {
   t.out.push({ e: 'send', to, plane: 'gossip', msg })
 }
 
+/** In whole milliseconds, rounded up: a timer never fires a hair before its deadline, to be armed again for nothing. */
 export function arm(t: Turn, tag: string, inMs: number): void {
-  t.out.push({ e: 'timer', tag, inMs: Math.max(0, inMs) })
+  t.out.push({ e: 'timer', tag, inMs: Math.max(0, Math.ceil(inMs)) })
 }
 
 export function count(t: Turn, name: string): void {

@@ -40,4 +40,7 @@ export function topicOf(key: string): TopicName | undefined {
 
 export const BUCKETS = Object.values(TOPICS).reduce((sum, topic) => sum + topic.buckets, 0)
 /** Those before the first renewed topic. */
-export const LASTING_BUCKETS = Object.values(TOPICS).reduce((sum, topic) => sum + (topic.renewed ? 0 : topic.buckets), 0)
+export const LASTING_BUCKETS = Object.values(TOPICS).reduce(
+  (sum, topic) => sum + (topic.renewed ? 0 : topic.buckets),
+  0
+)

@@ -46,14 +46,23 @@ export const GOSSIP = {
   sweepMs: 30_000
 } as const
 
-const U48 = z.int().min(0).max(2 ** 48)
-const EntryBytes = z.custom<Uint8Array>((v) => v instanceof Uint8Array && v.length <= GOSSIP.entryBytes, 'is no gossip entry')
+const U48 = z
+  .int()
+  .min(0)
+  .max(2 ** 48)
+const EntryBytes = z.custom<Uint8Array>(
+  (v) => v instanceof Uint8Array && v.length <= GOSSIP.entryBytes,
+  'is no gossip entry'
+)
 const Key = z.string().max(GOSSIP.keyChars)
 
 /** Entries, as their authors signed them. */
 const Push = z.object({ t: z.literal('push'), g: z.array(EntryBytes).max(GOSSIP.itemsMax) })
 /** Four bytes a bucket: what the sender holds; shorter when renewed topics are left out. Answered with `have` for the buckets that differ. */
-const Sum = z.object({ t: z.literal('sum'), h: z.custom<Uint8Array>((v) => v instanceof Uint8Array && v.length <= 4096, 'is no digest') })
+const Sum = z.object({
+  t: z.literal('sum'),
+  h: z.custom<Uint8Array>((v) => v instanceof Uint8Array && v.length <= 4096, 'is no digest')
+})
 /** Versions as [key, epoch, seq, author]: all the sender holds in the buckets `q` (`m`: or more), or with no `q` what it has newer. */
 const Have = z.object({
   t: z.literal('have'),

@@ -10,7 +10,7 @@ import type { Crypto, PeerId } from '../ports.ts'
 import { verifyCertificate } from './certificate.ts'
 import type { Verified } from './certificate.ts'
 import type { Genesis } from './genesis.ts'
-import { HELLO_TIMEOUT_MS, WIRE_VERSIONS } from './hello.ts'
+import { HELLO_MEMBER_TIMEOUT_MS, HELLO_TIMEOUT_MS, WIRE_VERSIONS } from './hello.ts'
 import type { HelloMessage } from './hello.ts'
 import { asMeshError, isPrintable, LIMITS, sameBytes } from './shapes.ts'
 
@@ -21,6 +21,8 @@ export interface HelloConfig {
   certificate(): Uint8Array
   record(): Uint8Array
   features: readonly string[]
+  /** A member of before: it is given more time than a stranger, since a busy PC may be slow and a member does no harm. */
+  isKnown(peer: PeerId): boolean
 }
 
 /** `link` here is the bare connection, not yet admitted. `garbage`: a frame that decodeHello threw at. */
@@ -43,6 +45,10 @@ export type HelloEffect =
   | { e: 'refused'; peer: PeerId; by: 'us' | 'them'; code: string; text: string }
 
 interface Handshake {
+  /** Number of this link at this side; told in the hello. */
+  readonly own: number
+  /** Number of the link at the other side, from the last hello that counted. */
+  theirs?: number
   verified?: Verified
   record?: Uint8Array
   features: readonly string[]
@@ -53,10 +59,11 @@ interface Handshake {
 
 export interface HelloState {
   readonly config: HelloConfig
+  count: number
   readonly links: Map<PeerId, Handshake>
 }
 
-export const createHello = (config: HelloConfig): HelloState => ({ config, links: new Map() })
+export const createHello = (config: HelloConfig): HelloState => ({ config, count: 0, links: new Map() })
 
 export function isVerified(state: HelloState, peer: PeerId): boolean {
   const link = state.links.get(peer)
@@ -80,24 +87,30 @@ export function stepHello(state: HelloState, event: HelloEvent, env: Env): Hello
   }
 }
 
+const timeoutMs = (state: HelloState, peer: PeerId): number => (state.config.isKnown(peer) ? HELLO_MEMBER_TIMEOUT_MS : HELLO_TIMEOUT_MS)
 const tagOf = (peer: PeerId): string => `hello:${peer}`
 
 function onUp(state: HelloState, peer: PeerId, env: Env): HelloEffect[] {
-  const { genesis, certificate, record, features } = state.config
-  state.links.set(peer, { features: [], skewMs: 0, welcomed: false, over: false })
-  const hello: HelloMessage = {
+  const link: Handshake = { own: ++state.count, features: [], skewMs: 0, welcomed: false, over: false }
+  state.links.set(peer, link)
+  return [
+    { e: 'send', to: peer, plane: 'hello', msg: ownHello(state, link, env) },
+    { e: 'timer', tag: tagOf(peer), inMs: timeoutMs(state, peer) }
+  ]
+}
+
+function ownHello({ config }: HelloState, link: Handshake, env: Env): HelloMessage {
+  const { genesis, certificate, record, features } = config
+  return {
     t: 'hello',
     v: [...WIRE_VERSIONS],
     mesh: genesis.idBytes,
+    n: link.own,
     cert: certificate(),
     record: record(),
     wall: env.wall,
     features: [...features]
   }
-  return [
-    { e: 'send', to: peer, plane: 'hello', msg: hello },
-    { e: 'timer', tag: tagOf(peer), inMs: HELLO_TIMEOUT_MS }
-  ]
 }
 
 function onDown(state: HelloState, peer: PeerId): HelloEffect[] {
@@ -109,7 +122,7 @@ function onTimeout(state: HelloState, tag: string): HelloEffect[] {
   const link = state.links.get(peer)
   if (link === undefined || isAdmitted(state, peer)) return []
   const what = link.verified === undefined ? 'no hello' : 'no welcome'
-  return refuse(state, peer, new MeshError('DEADLINE', `${what} came within ${HELLO_TIMEOUT_MS} ms of the connection`))
+  return refuse(state, peer, new MeshError('DEADLINE', `${what} came within ${timeoutMs(state, peer)} ms of the connection`))
 }
 
 function onMessage(state: HelloState, from: PeerId, msg: HelloMessage, env: Env): HelloEffect[] {
@@ -139,7 +152,9 @@ function onHello(
   msg: HelloMessage & { t: 'hello' },
   env: Env
 ): HelloEffect[] {
-  if (link.verified !== undefined) return [{ e: 'count', name: 'hello_repeated' }]
+  // Two connections may be one link here and two links there: a hello with a new number is answered in full again.
+  const again = link.verified !== undefined
+  if (again && link.theirs === msg.n) return [{ e: 'count', name: 'hello_repeated' }]
   const { genesis, crypto } = state.config
   try {
     if (!sameBytes(msg.mesh, genesis.idBytes)) {
@@ -152,11 +167,13 @@ function onHello(
   } catch (error) {
     return refuse(state, from, asMeshError(error, 'hello'))
   }
+  link.theirs = msg.n
   link.record = msg.record
   link.features = msg.features
   link.skewMs = msg.wall - env.wall
   return [
     { e: 'verified', peer: from, certificate: link.verified },
+    ...(again ? [{ e: 'send', to: from, plane: 'hello', msg: ownHello(state, link, env) } as const] : []),
     { e: 'send', to: from, plane: 'hello', msg: { t: 'welcome' } },
     ...admitIfDone(link, from)
   ]

@@ -10,12 +10,15 @@ import { bytesOf, bytesUpTo, LIMITS, Text, WallMs } from './shapes.ts'
 /** Major versions of the whole wire that this program speaks: lowest and highest. */
 export const WIRE_VERSIONS: readonly [number, number] = [1, 1]
 export const HELLO_TIMEOUT_MS = 2000
+export const HELLO_MEMBER_TIMEOUT_MS = 10_000
 
 const Version = z.number().int().min(0).max(65_535)
 export const Hello = z.looseObject({
   t: z.literal('hello'),
   v: z.tuple([Version, Version]),
   mesh: bytesOf(32),
+  /** Number of the link at the sender: grows with each link it makes. */
+  n: z.number().int().min(0).max(0xffffffff),
   /** Signed membership certificate. */
   cert: bytesUpTo(LIMITS.certificateBytes),
   /** Signed member record, opaque here: membership checks it. */

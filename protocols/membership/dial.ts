@@ -102,7 +102,8 @@ export function dropContact(t: Turn, peer: PeerId): void {
 /** Forgets peers that are no members and that discovery has not shown for a while. */
 export function dropStrangers(t: Turn): void {
   for (const [peer, contact] of t.s.contacts) {
-    if (!t.s.rows.has(peer) && !t.s.links.has(peer) && t.env.now - contact.seenAt > t.s.cfg.strangerKeepMs) dropContact(t, peer)
+    if (!t.s.rows.has(peer) && !t.s.links.has(peer) && t.env.now - contact.seenAt > t.s.cfg.strangerKeepMs)
+      dropContact(t, peer)
   }
 }
 

@@ -4,7 +4,18 @@
  */
 import type { Env } from '../kernel.ts'
 import type { DownReason, PeerId } from '../ports.ts'
-import { dialOnce, dropContact, dropStrangers, onDialFailed, onDialTimer, onLinkDown, onLinkUp, onRedialTimer, onSeen, seekLink } from './dial.ts'
+import {
+  dialOnce,
+  dropContact,
+  dropStrangers,
+  onDialFailed,
+  onDialTimer,
+  onLinkDown,
+  onLinkUp,
+  onRedialTimer,
+  onSeen,
+  seekLink
+} from './dial.ts'
 import { armProbe, onAck, onIndirectAck, onNack, onPingReq, onProbeTimer, onWaitTimer, witness } from './probe.ts'
 import { sameBytes } from './record.ts'
 import { drawBoot, forget, reissueOwn, remember, takeRecord } from './rows.ts'
@@ -245,9 +256,14 @@ function upkeep(t: Turn): void {
     if (row.state === 'left' && row.forever && ageMs >= s.cfg.leftSpreadMs) {
       s.tombstones.set(row.peer, { inc: row.inc, bytes: row.bytes, until: env.now + s.cfg.deadKeepMs })
       forget(t, row)
-    } else if (ageMs >= (row.state === 'left' ? s.cfg.leftKeepMs : s.cfg.deadKeepMs) && (row.state === 'left' || row.state === 'dead')) forget(t, row)
+    } else if (
+      ageMs >= (row.state === 'left' ? s.cfg.leftKeepMs : s.cfg.deadKeepMs) &&
+      (row.state === 'left' || row.state === 'dead')
+    )
+      forget(t, row)
   }
-  for (const [peer, tomb] of s.tombstones) if (env.now >= tomb.until || s.tombstones.size > s.cfg.membersMax) s.tombstones.delete(peer)
+  for (const [peer, tomb] of s.tombstones)
+    if (env.now >= tomb.until || s.tombstones.size > s.cfg.membersMax) s.tombstones.delete(peer)
   dropStrangers(t)
 }
 

@@ -71,14 +71,30 @@ export function onWaitTimer(t: Turn, n: number): void {
 function probe(t: Turn, row: Row, kind: 'probe' | 'witness'): void {
   if (row.linked) return ask(t, row.peer, kind, t.s.cfg.probeDirectMs * (1 + t.s.health), undefined)
   const n = nextN(t)
-  const asked: Asked = { target: row.peer, kind, phase: 'direct', at: t.env.now, dueAt: t.env.now, helpers: [], nacks: new Set() }
+  const asked: Asked = {
+    target: row.peer,
+    kind,
+    phase: 'direct',
+    at: t.env.now,
+    dueAt: t.env.now,
+    helpers: [],
+    nacks: new Set()
+  }
   t.s.asked.set(n, asked)
   if (!askHelpers(t, n, asked)) missed(t, n, asked)
 }
 
 function ask(t: Turn, target: PeerId, kind: Asked['kind'], withinMs: number, requester: Asked['requester']): void {
   const n = nextN(t)
-  const asked: Asked = { target, kind, phase: 'direct', at: t.env.now, dueAt: t.env.now + withinMs, helpers: [], nacks: new Set() }
+  const asked: Asked = {
+    target,
+    kind,
+    phase: 'direct',
+    at: t.env.now,
+    dueAt: t.env.now + withinMs,
+    helpers: [],
+    nacks: new Set()
+  }
   if (requester !== undefined) asked.requester = requester
   t.s.asked.set(n, asked)
   send(t, target, { t: 'ping', n, g: takeNews(t, target, t.s.cfg.piggybackBytes) })
@@ -127,7 +143,10 @@ function nextTarget(t: Turn): Row | undefined {
   const { s } = t
   const left = takeFrom(t, s.round)
   if (left !== undefined) return left
-  s.round = shuffled(t, [...s.rows.values()].filter((row) => canProbe(t, row)).map((row) => row.peer))
+  s.round = shuffled(
+    t,
+    [...s.rows.values()].filter((row) => canProbe(t, row)).map((row) => row.peer)
+  )
   return takeFrom(t, s.round)
 }
 

@@ -52,7 +52,8 @@ export function readRecord(bytes: SignedMember, crypto: Crypto): MemberRecord | 
   const record = decoded(bytes.subarray(0, cut))
   if (record === undefined) return undefined
   const key = tryPeerKey(record.peer)
-  if (key === undefined || !crypto.verify(key, joined(DOMAIN, bytes.subarray(0, cut)), bytes.subarray(cut))) return undefined
+  if (key === undefined || !crypto.verify(key, joined(DOMAIN, bytes.subarray(0, cut)), bytes.subarray(cut)))
+    return undefined
   if (known.size >= KNOWN_MAX) known.clear()
   known.set(id, { bytes, record })
   return record
@@ -62,7 +63,14 @@ export function readRecord(bytes: SignedMember, crypto: Crypto): MemberRecord | 
 export function recordId(bytes: SignedMember): number {
   const at = bytes.length - SIGNATURE_BYTES
   if (at < 0) return -1
-  return bytes[at]! + bytes[at + 1]! * 2 ** 8 + bytes[at + 2]! * 2 ** 16 + bytes[at + 3]! * 2 ** 24 + bytes[at + 4]! * 2 ** 32 + bytes[at + 5]! * 2 ** 40
+  return (
+    bytes[at]! +
+    bytes[at + 1]! * 2 ** 8 +
+    bytes[at + 2]! * 2 ** 16 +
+    bytes[at + 3]! * 2 ** 24 +
+    bytes[at + 4]! * 2 ** 32 +
+    bytes[at + 5]! * 2 ** 40
+  )
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

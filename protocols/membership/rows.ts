@@ -67,7 +67,12 @@ export function reissueOwn(t: Turn, above = t.s.own.inc): void {
   if (row === undefined) insert(t, record, bytes, record.left === undefined ? 'alive' : 'left', 'is this PC', t.env.now)
   else {
     describe(t, row, record, bytes)
-    become(t, row, record.left === undefined ? 'alive' : 'left', record.left === undefined ? 'is this PC' : farewell(record))
+    become(
+      t,
+      row,
+      record.left === undefined ? 'alive' : 'left',
+      record.left === undefined ? 'is this PC' : farewell(record)
+    )
   }
   t.out.push({ e: 'keep', peer: s.self, bytes })
   spread(t, s.rows.get(s.self)!, undefined)
@@ -105,7 +110,14 @@ export function drawBoot(t: Turn): string {
   return toHex(t.env.random.bytes(8))
 }
 
-function merged(t: Turn, record: MemberRecord, bytes: SignedMember, from: PeerId, gone: boolean, ageS: number): Row | undefined {
+function merged(
+  t: Turn,
+  record: MemberRecord,
+  bytes: SignedMember,
+  from: PeerId,
+  gone: boolean,
+  ageS: number
+): Row | undefined {
   const { s } = t
   if (s.expelled.has(record.peer)) return undefined
   if (record.peer === s.self) return ownSeen(t, record)
@@ -124,17 +136,37 @@ function merged(t: Turn, record: MemberRecord, bytes: SignedMember, from: PeerId
   return row
 }
 
-function newcomer(t: Turn, record: MemberRecord, bytes: SignedMember, from: PeerId, gone: boolean, ageS: number): Row | undefined {
+function newcomer(
+  t: Turn,
+  record: MemberRecord,
+  bytes: SignedMember,
+  from: PeerId,
+  gone: boolean,
+  ageS: number
+): Row | undefined {
   const { s } = t
   const keepMs = record.left !== undefined ? s.cfg.leftKeepMs : s.cfg.deadKeepMs
-  if ((gone || record.left !== undefined) && (record.left === 'forever' || ageS * 1000 > TOO_OLD * keepMs)) return undefined
+  if ((gone || record.left !== undefined) && (record.left === 'forever' || ageS * 1000 > TOO_OLD * keepMs))
+    return undefined
   if (s.rows.size >= s.cfg.membersMax) {
     count(t, 'mem.members.full')
     return undefined
   }
   const state = record.left !== undefined ? 'left' : gone ? 'dead' : 'alive'
-  const reason = state === 'left' ? farewell(record) : state === 'dead' ? 'was gone before this PC heard of it' : `was introduced by ${nameOf(t, from)}`
-  const row = insert(t, record, bytes, state, from === record.peer ? 'answers' : reason, t.env.now - (state === 'alive' ? 0 : ageS * 1000))
+  const reason =
+    state === 'left'
+      ? farewell(record)
+      : state === 'dead'
+        ? 'was gone before this PC heard of it'
+        : `was introduced by ${nameOf(t, from)}`
+  const row = insert(
+    t,
+    record,
+    bytes,
+    state,
+    from === record.peer ? 'answers' : reason,
+    t.env.now - (state === 'alive' ? 0 : ageS * 1000)
+  )
   if (state === 'dead') row.accusers = [from]
   t.out.push({ e: 'keep', peer: row.peer, bytes })
   spread(t, row, from)
@@ -172,7 +204,14 @@ function ownSeen(t: Turn, record: MemberRecord): Row | undefined {
   return s.rows.get(s.self)
 }
 
-function insert(t: Turn, record: MemberRecord, bytes: SignedMember, state: MemberState, reason: string, since: number): Row {
+function insert(
+  t: Turn,
+  record: MemberRecord,
+  bytes: SignedMember,
+  state: MemberState,
+  reason: string,
+  since: number
+): Row {
   const { s } = t
   const row: Row = {
     peer: record.peer,

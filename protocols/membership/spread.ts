@@ -73,7 +73,13 @@ export function onSync(t: Turn, from: PeerId, theirs: readonly [number, number])
 }
 
 /** After their list of (after, to] was merged: sends what is newer here. */
-export function answerList(t: Turn, to: PeerId, after: string, upTo: string, mentioned: ReadonlyMap<PeerId, number>): void {
+export function answerList(
+  t: Turn,
+  to: PeerId,
+  after: string,
+  upTo: string,
+  mentioned: ReadonlyMap<PeerId, number>
+): void {
   const newer = sortedRows(t).filter((row) => {
     if (row.peer <= after || row.peer > upTo) return false
     const theirs = mentioned.get(row.peer)

@@ -28,6 +28,8 @@ export interface Member {
   readonly heardAt: number
   /** env.now at which the state began. */
   readonly since: number
+  /** env.now at which it was first missed; 0: never. Kept while it is dead. */
+  readonly suspectedAt: number
   readonly linked: boolean
   /** Round trip of the last ping it answered on this link. */
   readonly rttMs: number | undefined
@@ -127,7 +129,14 @@ export interface MembershipState {
   readonly cfg: MembershipSettings
   readonly self: PeerId
   /** What this peer says of itself. */
-  readonly own: { inc: number; boot: string; name: string; addrs: readonly string[]; ver: string; left?: MemberRecord['left'] }
+  readonly own: {
+    inc: number
+    boot: string
+    name: string
+    addrs: readonly string[]
+    ver: string
+    left?: MemberRecord['left']
+  }
   readonly rows: Map<PeerId, Row>
   readonly byId: Map<number, Row>
   /** Rows alive or suspect, the peer itself included. */
@@ -164,7 +173,11 @@ export interface Turn {
 }
 
 /** `timers`: overrides of MEMBERSHIP, for tests and slow networks. */
-export function createMembership(self: SelfInput, crypto: Crypto, timers: Partial<MembershipSettings> = {}): MembershipState {
+export function createMembership(
+  self: SelfInput,
+  crypto: Crypto,
+  timers: Partial<MembershipSettings> = {}
+): MembershipState {
   return {
     crypto,
     cfg: { ...MEMBERSHIP, ...timers },
@@ -223,8 +236,9 @@ export function send(t: Turn, to: PeerId, msg: MemMessage): void {
   t.out.push({ e: 'send', to, plane: 'mem', msg })
 }
 
+/** In whole milliseconds, rounded up: a timer never fires a hair before its deadline, to be armed again for nothing. */
 export function arm(t: Turn, tag: string, inMs: number): void {
-  t.out.push({ e: 'timer', tag, inMs: Math.max(0, inMs) })
+  t.out.push({ e: 'timer', tag, inMs: Math.max(0, Math.ceil(inMs)) })
 }
 
 export function disarm(t: Turn, tag: string): void {

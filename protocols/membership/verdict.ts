@@ -116,7 +116,8 @@ function die(t: Turn, row: Row, by: readonly PeerId[], why: Why, from: PeerId | 
   spread(t, row, from)
   if (!row.linked) return
   // Others may be wrong: whom we hear ourselves is told, and objects.
-  if (t.env.now - row.heardAt < t.s.cfg.suspectMinMs) send(t, row.peer, { t: 'news', g: takeNews(t, row.peer, t.s.cfg.piggybackBytes) })
+  if (t.env.now - row.heardAt < t.s.cfg.suspectMinMs)
+    send(t, row.peer, { t: 'news', g: takeNews(t, row.peer, t.s.cfg.piggybackBytes) })
   else t.out.push({ e: 'close', peer: row.peer, why: 'it does not answer' })
 }
 

@@ -88,7 +88,10 @@ export const MEMBER_LIMITS = {
 
 const U32 = z.int().min(0).max(0xffffffff)
 const Peer = z.string().refine((text) => tryPeerKey(text) !== undefined, 'is not a peer id')
-const RecordBytes = z.custom<Uint8Array>((v) => v instanceof Uint8Array && v.length <= MEMBER_LIMITS.recordBytes, 'is no signed member record')
+const RecordBytes = z.custom<Uint8Array>(
+  (v) => v instanceof Uint8Array && v.length <= MEMBER_LIMITS.recordBytes,
+  'is no signed member record'
+)
 /** Seconds since the state began, so that everyone forgets at about the same time. */
 const AgeS = z.int().min(0).max(100_000_000)
 
@@ -104,7 +107,12 @@ const Because = z.enum(WHY).catch('other')
  * `v`: the observers' word alone.
  */
 export const Item = z.discriminatedUnion('k', [
-  z.object({ k: z.literal('a'), r: RecordBytes, v: z.object({ s: Verdict, b: Accusers, w: Because }).optional(), o: AgeS.optional() }),
+  z.object({
+    k: z.literal('a'),
+    r: RecordBytes,
+    v: z.object({ s: Verdict, b: Accusers, w: Because }).optional(),
+    o: AgeS.optional()
+  }),
   z.object({ k: z.literal('v'), p: Peer, i: U32, s: Verdict, b: Accusers, w: Because, o: AgeS.optional() })
 ])
 export type Item = z.infer<typeof Item>

@@ -30,6 +30,9 @@ const EVENTS_MAX = 500
 /** A clock that differs by more is worth a word on the screen; certificates tolerate ten minutes. */
 const SKEW_NOTICE_MS = 60_000
 
+/** A word this old when suspicion began was the last one: members probe each other each second. */
+const FRESH_WORD_MS = 3_000
+
 export interface PeerOptions {
   genesis: Genesis
   /** The current membership certificate; read at each new link. */
@@ -96,7 +99,8 @@ export class Peer {
       crypto,
       certificate: options.certificate,
       record: () => selfRecord(this.#membership),
-      features: []
+      features: [],
+      isKnown: (peer) => member(this.#membership, peer) !== undefined
     })
     const ctx = this.#context()
     this.sessions = new Sessions(ctx, options.offer)
@@ -487,6 +491,7 @@ export class Peer {
     }
     if (peer !== this.self && was !== now) this.#memberEvent(peer, was, now)
     if (now === 'alive' && was !== 'alive') this.sessions.viewChanged()
+    if (was !== now) this.sessions.membersChanged()
     this.#changed('nodes')
   }
 
@@ -692,8 +697,10 @@ export class Peer {
     const known = member(this.#membership, peer)
     if (peer === this.self || known === undefined) return undefined
     if (known.state !== 'dead' && known.state !== 'left') return undefined
-    // Never heard since this start: what counts is how long this peer has listened.
-    const heardAt = known.heardAt === -Infinity ? known.since : known.heardAt
+    // Without a link of its own this peer knows of the other's life only by what the rest say: then what counts is when
+    // somebody first missed it, or since when this peer has listened at all.
+    const missedAt = known.suspectedAt > 0 ? known.suspectedAt : known.since
+    const heardAt = known.heardAt >= missedAt - FRESH_WORD_MS ? known.heardAt : missedAt
     return this.#ports.clock.mono() - heardAt
   }
 

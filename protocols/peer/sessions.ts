@@ -180,6 +180,11 @@ export class Sessions {
     }
   }
 
+  /** A member came, went or died: its sessions may be taken over after a while. */
+  membersChanged(): void {
+    this.#armWatch()
+  }
+
   linkUp(peer: PeerId): void {
     this.records.linkUp(peer)
     this.#placer.linkUp(peer)
@@ -188,7 +193,6 @@ export class Sessions {
   linkDown(peer: PeerId): void {
     this.records.linkDown(peer)
     this.#placer.linkDown(peer)
-    this.#armWatch()
   }
 
   sched(from: PeerId, frame: SchedFrame): void {

@@ -173,9 +173,9 @@ function node(machine: Machine, i: number, now: number, random: () => number): N
     }[state],
     self,
     addresses: [
-      `192.168.1.${20 + i}:7777`,
-      `[fe80::5054:ff:fe12:${(0x3400 + i).toString(16)}]:7777`,
-      `10.8.0.${i + 2}:7777`
+      `/ip4/192.168.1.${20 + i}/tcp/7777`,
+      `/ip6/fe80::5054:ff:fe12:${(0x3400 + i).toString(16)}/tcp/7777`,
+      `/ip4/10.8.0.${i + 2}/tcp/7777`
     ].slice(0, 1 + (i % 3)),
     lastSeenMs: self ? now : state === 'alive' ? now - 900 : state === 'suspect' ? now - 4_000 : now - 47 * 60_000,
     ageMs: state === 'dead' ? 47 * 60_000 : Math.round(random() * 1500),

@@ -1,5 +1,6 @@
 /** Which rows of a list fit what a person typed and chose. Pure. */
 import type { NodeView, SessionView } from '../../node/http/views.ts'
+import { addressText } from './address.ts'
 import { valueOf } from './reading.ts'
 import { activityOf } from './sentence.ts'
 import { nodeWord, sessionWord } from './words.ts'
@@ -22,7 +23,7 @@ export function fitsNode(node: NodeView, text: string): boolean {
     valueOf(node.os),
     valueOf(node.cpuModel),
     ...(valueOf(node.gpus) ?? []),
-    ...node.addresses,
+    ...node.addresses.map(addressText),
     ...labels
   ]
   return holdsAll(parts.filter(Boolean).join(' '), text)

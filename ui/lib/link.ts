@@ -98,6 +98,7 @@ export class Link {
 
   #dropSocket(): void {
     this.#turn++
+    this.#forgetSilence()
     this.#socket?.close()
     this.#socket = null
   }
@@ -156,9 +157,13 @@ export class Link {
   }
 
   #watchSilence(): void {
+    this.#forgetSilence()
+    this.#silence = this.#later(SILENCE_MS, () => void this.#onSilence())
+  }
+
+  #forgetSilence(): void {
     this.#env.clearTimeout(this.#silence)
     this.#timers.delete(this.#silence)
-    this.#silence = this.#later(SILENCE_MS, () => void this.#onSilence())
   }
 
   /** A dead cable does not close a socket: ask the peer, and take no answer for a loss. */

@@ -121,7 +121,8 @@ class Live {
   }
 
   #onMessage(message: Message): void {
-    const now = performance.now()
+    clock.tick()
+    const now = clock.mono
     this.heardAt = now
     const next =
       message.t === 'snapshot' ? fromSnapshot(message, now) : this.mesh && applyDelta(this.mesh, message, now)

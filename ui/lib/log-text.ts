@@ -4,6 +4,8 @@
  * line, as progress bars expect.
  */
 export const LINES_KEPT = 5_000
+/** Characters kept: long lines are fewer, so that a page of them stays quick. */
+const CHARS_KEPT = 2_000_000
 /** A block is one element of the page. */
 const BLOCK_LINES = 100
 /** A longer line is cut into lines of this length. */
@@ -27,6 +29,7 @@ export class LogText {
   /** Lines no longer kept. */
   dropped = 0
   #lines = 0
+  #chars = 0
   #nextId = 1
   #decoders = { 1: new TextDecoder(), 2: new TextDecoder() }
   /** The beginning of an escape sequence that came cut in two. */
@@ -68,27 +71,32 @@ export class LogText {
       : { id: this.#nextId++, stream, lines: [] as string[], open: false }
     const before = block.open ? (block.lines.pop() as string) : ''
     if (!block.open) this.#lines++
+    this.#chars -= before.length
     let line = overwrite(before + piece)
     while (line.length > LINE_MAX_CHARS) {
       block.lines.push(line.slice(0, LINE_MAX_CHARS))
       line = line.slice(LINE_MAX_CHARS)
       this.#lines++
+      this.#chars += LINE_MAX_CHARS
     }
     block.lines.push(line)
+    this.#chars += line.length
     block.open = !ends
     if (grows) blocks[blocks.length - 1] = block
     else blocks.push(block)
   }
 
   #trim(blocks: Block[]): void {
-    while (this.#lines > LINES_KEPT) {
+    while (this.#lines > LINES_KEPT || this.#chars > CHARS_KEPT) {
       const first = blocks[0] as Block
-      const excess = this.#lines - LINES_KEPT
-      const gone = Math.min(excess, first.lines.length)
+      let gone = 0
+      while (gone < first.lines.length && (this.#lines > LINES_KEPT || this.#chars > CHARS_KEPT)) {
+        this.#chars -= (first.lines[gone++] as string).length
+        this.#lines--
+        this.dropped++
+      }
       if (gone === first.lines.length) blocks.shift()
       else blocks[0] = { ...first, lines: first.lines.slice(gone) }
-      this.#lines -= gone
-      this.dropped += gone
     }
   }
 }

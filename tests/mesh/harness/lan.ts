@@ -25,6 +25,8 @@ export interface Lan {
   /** Frames from one to the other are lost; the way back stays. */
   cutOneWay(from: string, to: string): void
   healOneWay(from: string, to: string): void
+  /** What is sent to all is passed on, or not: then nobody is found who is not known already. */
+  multicast(on: boolean): void
   readonly namespaces: string[]
   readonly links: string[]
 }
@@ -105,7 +107,12 @@ export function layNamespaces(tag: string, names: string[]): Lan {
     cut: (name) => portState(name, 'disabled'),
     heal: (name) => portState(name, 'forwarding'),
     cutOneWay: (from, to) => neighbour(from, to, 'replace', 'lladdr', NOBODY, 'nud', 'permanent'),
-    healOneWay: (from, to) => neighbour(from, to, 'del')
+    healOneWay: (from, to) => neighbour(from, to, 'del'),
+    multicast: (on) => {
+      for (const name of names) {
+        ip('netns', 'exec', lan, 'bridge', 'link', 'set', 'dev', port(name), 'mcast_flood', on ? 'on' : 'off')
+      }
+    }
   }
 }
 
@@ -114,11 +121,10 @@ export async function layLoopback(names: string[]): Promise<Lan> {
   for (const name of names) {
     const ports = await freePorts(PORT_SETTINGS.length)
     const settings = PORT_SETTINGS.map((setting, i) => [setting, String(ports[i])])
-    // All places share one host name here.
-    environments.set(name, { OMEGA_NAME: name, ...Object.fromEntries(settings) })
+    environments.set(name, Object.fromEntries(settings))
   }
   const cannot = () => {
-    throw new Error('links can only be cut between network namespaces; ask mesh.lan.kind first')
+    throw new Error('the network is only ours between network namespaces; ask mesh.lan.kind first')
   }
   return {
     kind: 'loopback',
@@ -128,7 +134,8 @@ export async function layLoopback(names: string[]): Promise<Lan> {
     cut: cannot,
     heal: cannot,
     cutOneWay: cannot,
-    healOneWay: cannot
+    healOneWay: cannot,
+    multicast: cannot
   }
 }
 

@@ -5,7 +5,9 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { chownSync, closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { join } from 'node:path'
+import { localSocketPath } from '../../../node/http/local-socket.ts'
 import type { NodeView, StatusView } from '../../../node/http/views.ts'
 import type { Lan, Place } from './lan.ts'
 import { killWhole, processesOf } from './processes.ts'
@@ -75,6 +77,7 @@ export class Peer {
       TMPDIR: temporary,
       XDG_RUNTIME_DIR: run,
       OMEGA_DATA_DIR: this.dataDir,
+      OMEGA_NAME: options.name,
       OMEGA_TEST_TAG: tag,
       NODE_COMPILE_CACHE: mesh.compileCache,
       ...this.#place.env,
@@ -130,11 +133,27 @@ export class Peer {
   }
 
   status(): Promise<StatusView> {
-    return this.json<StatusView>(['status'])
+    return this.ask<StatusView>('/api/v1/status')
   }
 
   nodes(): Promise<NodeView[]> {
-    return this.json<NodeView[]>(['nodes'])
+    return this.ask<NodeView[]>('/api/v1/nodes')
+  }
+
+  /** What a command would read by the local socket, without a process for each look: for waiting. */
+  async ask<T>(path: string): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
+      const asked = request({ socketPath: localSocketPath(this.dataDir), path, agent: false }, (response) => {
+        let text = ''
+        response.setEncoding('utf8').on('data', (part: string) => (text += part))
+        response.on('error', reject).on('end', () => {
+          if (response.statusCode === 200) resolve(JSON.parse(text) as T)
+          else reject(new Error(`${path} of ${this.name} answers ${response.statusCode}: ${text}`))
+        })
+      })
+      asked.setTimeout(COMMAND_LIMIT_MS, () => asked.destroy(new Error(`${path} of ${this.name} does not answer`)))
+      asked.on('error', reject).end()
+    })
   }
 
   /** Every process at this place: the peer, sessiond, what runs in sessions, commands of the test. */

@@ -4,6 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { lookForDoors, startDiscovery } from '../../../node/adapters/discovery.ts'
 import type { Discovery, Door } from '../../../node/adapters/discovery.ts'
 import { createNetwork } from '../../../node/adapters/libp2p-network.ts'
+import { MdnsSockets } from '../../../node/adapters/mdns-sockets.ts'
 import type { Libp2pNetwork } from '../../../node/adapters/libp2p-network.ts'
 import type { Log, PeerId } from '../../../protocols/ports.ts'
 
@@ -102,4 +103,21 @@ test('garbage on the mDNS port changes nothing', async () => {
   socket.close()
   const b = await peer('b', 'one mesh')
   await settle(() => a.seen.has(b.network.self) && b.seen.has(a.network.self), 'both are introduced')
+})
+
+test('a PC on no network, and one that cannot send multicast, say so with a way out', async () => {
+  const owner = { services: () => ['_x._udp.local'], answer: () => undefined, heard() {} }
+  const none = new MdnsSockets(() => [], quiet, owner)
+  expect(none.state).toMatchObject({
+    ok: false,
+    reason: expect.stringContaining('no network'),
+    fix: expect.stringMatching(/\w/)
+  })
+  await none.close()
+  const gone = { name: 'gone', ipv4: '192.0.2.77', netmask: '255.255.255.0', isLoopback: false, hosts: ['192.0.2.77'] }
+  const broken = new MdnsSockets(() => [gone], quiet, owner)
+  await settle(() => !broken.state.ok, 'the trouble shows')
+  expect(broken.state.reason).toMatch(/multicast DNS: .+/)
+  expect(broken.state.fix).toMatch(/\w/)
+  await broken.close()
 })

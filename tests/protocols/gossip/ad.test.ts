@@ -3,7 +3,13 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encodeCbor } from '../../../protocols/codec.ts'
 import { MeshError } from '../../../protocols/errors.ts'
-import { decodeAdDynamic, decodeAdStatic, encodeAdDynamic, encodeAdStatic, shouldAdvertise } from '../../../protocols/gossip/index.ts'
+import {
+  decodeAdDynamic,
+  decodeAdStatic,
+  encodeAdDynamic,
+  encodeAdStatic,
+  shouldAdvertise
+} from '../../../protocols/gossip/index.ts'
 import type { AdDynamic, AdStatic } from '../../../protocols/gossip/index.ts'
 
 const GIB = 2 ** 30

@@ -8,7 +8,11 @@ import type { GossipMessage, GossipState } from '../../../protocols/gossip/index
 import { fakeCrypto, idOf, keyOf, seededRandom } from '../membership/mesh.ts'
 
 function fresh(): { state: GossipState; receive: (bytes: Uint8Array) => void; now: number } {
-  const state = createGossip({ self: idOf('a'), crypto: fakeCrypto(keyOf('a')), isMember: (peer) => peer === idOf('a') || peer === idOf('b') })
+  const state = createGossip({
+    self: idOf('a'),
+    crypto: fakeCrypto(keyOf('a')),
+    isMember: (peer) => peer === idOf('a') || peer === idOf('b')
+  })
   const random = seededRandom(1)
   const env = (): Parameters<typeof step>[2] => ({ self: idOf('a'), now: peer.now, wall: peer.now, random })
   const peer = {
@@ -32,20 +36,39 @@ function fresh(): { state: GossipState; receive: (bytes: Uint8Array) => void; no
 
 const genuine = (() => {
   const author = createGossip({ self: idOf('b'), crypto: fakeCrypto(keyOf('b')), isMember: () => true })
-  step(author, { k: 'put', key: 'sess/1', epoch: 1, seq: 1, body: new Uint8Array(100) }, { self: idOf('b'), now: 0, wall: 0, random: seededRandom(2) })
+  step(
+    author,
+    { k: 'put', key: 'sess/1', epoch: 1, seq: 1, body: new Uint8Array(100) },
+    { self: idOf('b'), now: 0, wall: 0, random: seededRandom(2) }
+  )
   return entry(author, 'sess/1')!.bytes
 })()
 
 const anyId = fc.oneof(fc.constantFrom(idOf('a'), idOf('b'), idOf('c')), fc.string({ maxLength: 60 }))
 const anyNumber = fc.oneof(fc.nat(), fc.double(), fc.constantFrom(-1, 2 ** 48, 2 ** 53, NaN))
-const anyBytes = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constant(genuine), fc.nat(genuine.length - 1).map((n) => genuine.slice(0, n)))
+const anyBytes = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc.constant(genuine),
+  fc.nat(genuine.length - 1).map((n) => genuine.slice(0, n))
+)
 const anyFrame = fc.oneof(
   fc.record({ t: fc.constant('push'), g: fc.array(anyBytes, { maxLength: 8 }) }),
-  fc.record({ t: fc.constant('sum'), h: fc.oneof(fc.uint8Array({ maxLength: 1000 }), fc.uint8Array({ minLength: 528, maxLength: 528 })) }),
+  fc.record({
+    t: fc.constant('sum'),
+    h: fc.oneof(fc.uint8Array({ maxLength: 1000 }), fc.uint8Array({ minLength: 528, maxLength: 528 }))
+  }),
   fc.record({
     t: fc.constant('have'),
     q: fc.array(fc.oneof(fc.nat(200), anyNumber), { maxLength: 140 }),
-    v: fc.array(fc.tuple(fc.oneof(fc.constantFrom('sess/1', 'ad.d', 'ledger/x', 'nope/x'), fc.string()), anyNumber, anyNumber, anyId), { maxLength: 8 }),
+    v: fc.array(
+      fc.tuple(
+        fc.oneof(fc.constantFrom('sess/1', 'ad.d', 'ledger/x', 'nope/x'), fc.string()),
+        anyNumber,
+        anyNumber,
+        anyId
+      ),
+      { maxLength: 8 }
+    ),
     m: fc.boolean()
   }),
   fc.record({ t: fc.constant('want'), k: fc.array(fc.oneof(fc.constant('sess/1'), fc.string()), { maxLength: 8 }) }),
@@ -78,9 +101,15 @@ test('random and truncated bytes are refused with a named error', () => {
   const peer = fresh()
   const good = encodeCbor({ t: 'push', g: [genuine] })
   fc.assert(
-    fc.property(fc.oneof(fc.uint8Array({ maxLength: 500 }), fc.nat(good.length - 1).map((n) => good.slice(0, n))), (bytes) => {
-      peer.receive(bytes)
-    }),
+    fc.property(
+      fc.oneof(
+        fc.uint8Array({ maxLength: 500 }),
+        fc.nat(good.length - 1).map((n) => good.slice(0, n))
+      ),
+      (bytes) => {
+        peer.receive(bytes)
+      }
+    ),
     { numRuns: 2000, seed: 3 }
   )
   expect(entries(peer.state, 'sess/')).toEqual([])
@@ -103,11 +132,19 @@ test('a flood of entries of strangers is parked up to its bound and then gone', 
   const peer = fresh()
   for (let i = 0; i < 2 * GOSSIP.parkMax; i++) {
     const author = createGossip({ self: idOf(`s${i}`), crypto: fakeCrypto(keyOf(`s${i}`)), isMember: () => true })
-    step(author, { k: 'put', key: `sess/${i}`, epoch: 1, seq: 1, body: new Uint8Array(10) }, { self: idOf(`s${i}`), now: 0, wall: 0, random: seededRandom(i) })
+    step(
+      author,
+      { k: 'put', key: `sess/${i}`, epoch: 1, seq: 1, body: new Uint8Array(10) },
+      { self: idOf(`s${i}`), now: 0, wall: 0, random: seededRandom(i) }
+    )
     peer.receive(encodeCbor({ t: 'push', g: [entry(author, `sess/${i}`)!.bytes] }))
   }
   expect(peer.state.parked.size).toBe(GOSSIP.parkMax)
-  step(peer.state, { k: 'timer', tag: 'parked' }, { self: idOf('a'), now: peer.now + GOSSIP.parkMs, wall: 0, random: seededRandom(1) })
+  step(
+    peer.state,
+    { k: 'timer', tag: 'parked' },
+    { self: idOf('a'), now: peer.now + GOSSIP.parkMs, wall: 0, random: seededRandom(1) }
+  )
   expect(peer.state.parked.size).toBe(0)
   expect(entries(peer.state, 'sess/')).toEqual([])
 })

@@ -18,7 +18,11 @@ function allHave(mesh: Mesh, key: string, body: string): boolean {
 }
 
 /** One peer alone, with all effects in hand. */
-function lone(name: string, members: readonly string[] = [], settings = {}): { state: GossipState; now: number; step: (event: GossipEvent) => GossipEffect[] } {
+function lone(
+  name: string,
+  members: readonly string[] = [],
+  settings = {}
+): { state: GossipState; now: number; step: (event: GossipEvent) => GossipEffect[] } {
   const known = new Set([name, ...members].map(idOf))
   const state = createGossip({
     self: idOf(name),
@@ -28,7 +32,11 @@ function lone(name: string, members: readonly string[] = [], settings = {}): { s
     settings
   })
   const random = seededRandom(1)
-  const one = { state, now: 0, step: (event: GossipEvent) => step(state, event, { self: idOf(name), now: one.now, wall: 1000 + one.now, random }) }
+  const one = {
+    state,
+    now: 0,
+    step: (event: GossipEvent) => step(state, event, { self: idOf(name), now: one.now, wall: 1000 + one.now, random })
+  }
   return one
 }
 
@@ -64,7 +72,10 @@ test.each([
   mesh.run(3000)
   const sends = mesh.running().map((pc, i) => (pc.sent.byKind.get('push') ?? 0) - before[i]!)
   expect(Math.max(...sends)).toBeLessThanOrEqual(4 * Math.ceil(Math.log10(count + 1)))
-  expect(mesh.running().every((pc) => pc.gossip.outbox.size === 0), 'the push ends').toBe(true)
+  expect(
+    mesh.running().every((pc) => pc.gossip.outbox.size === 0),
+    'the push ends'
+  ).toBe(true)
 })
 
 test('a hundred peers that write at the same moment all hold a hundred entries within two seconds', () => {
@@ -98,6 +109,27 @@ test('a newcomer is given everything once, not by everybody', () => {
   expect(given).toBeLessThan(3 * total)
 })
 
+test('what two neighbours offer is asked of one, and of the other when the first does not deliver', () => {
+  const pc = lone('a', ['b', 'c'])
+  for (const peer of ['b', 'c']) pc.step({ k: 'link', peer: idOf(peer), up: true })
+  const offer = (from: string, seq: number): string[] => {
+    const have: GossipEvent = {
+      k: 'msg',
+      from: idOf(from),
+      msg: { t: 'have', q: [], v: [['sess/x', 1, seq, idOf('b')]], m: false }
+    }
+    return pc.step(have).flatMap((effect) => (effect.e === 'send' && effect.msg.t === 'want' ? [effect.to] : []))
+  }
+  expect(offer('b', 1)).toEqual([idOf('b')])
+  expect(offer('c', 1)).toEqual([])
+  expect(offer('c', 2), 'a newer one is worth asking for').toEqual([idOf('c')])
+  pc.now += GOSSIP.wantAgainMs
+  expect(offer('b', 2)).toEqual([idOf('b')])
+  pc.step(push('b', written('b', 'sess/x', 2)))
+  pc.now += GOSSIP.wantAgainMs
+  expect(offer('c', 2)).toEqual([])
+})
+
 test('after a partition both sides hold the newest of both', () => {
   const mesh = whole(6, 6)
   mesh.partition(['pc0', 'pc1', 'pc2'], ['pc3', 'pc4', 'pc5'])
@@ -108,7 +140,8 @@ test('after a partition both sides hold the newest of both', () => {
   mesh.pc('pc4').put('sess/both', 2, text('newer'))
   mesh.run(5000)
   mesh.heal()
-  const done = (): boolean => allHave(mesh, 'sess/left', 'l') && allHave(mesh, 'sess/right', 'r') && allHave(mesh, 'sess/both', 'newer')
+  const done = (): boolean =>
+    allHave(mesh, 'sess/left', 'l') && allHave(mesh, 'sess/right', 'r') && allHave(mesh, 'sess/both', 'newer')
   expect(mesh.runUntil(done, 90_000)).toBeDefined()
 })
 
@@ -133,7 +166,11 @@ test('a newer version replaces, an older one and the same one do not', () => {
   expect(pc.step(push('b', two)).some((effect) => effect.e === 'entry')).toBe(true)
   expect(counted(pc.step(push('b', one)))).toEqual(['gossip.stale'])
   expect(pc.step(push('b', two))).toEqual([])
-  expect(pc.step(push('b', written('b', 'sess/x', 0, 'three', 2))).some((effect) => effect.e === 'entry' && effect.was?.seq === 2)).toBe(true)
+  expect(
+    pc
+      .step(push('b', written('b', 'sess/x', 0, 'three', 2)))
+      .some((effect) => effect.e === 'entry' && effect.was?.seq === 2)
+  ).toBe(true)
   const high = idOf('b') > idOf('c') ? 'b' : 'c'
   const low = high === 'b' ? 'c' : 'b'
   pc.step(push('b', written(low, 'sess/tie', 1, 'low')))
@@ -159,7 +196,10 @@ test('a changed byte anywhere makes an entry worthless', () => {
     const bad = bytes.slice()
     bad[i]! ^= 1
     const effects = pc.step(push('b', bad))
-    expect(effects.some((effect) => effect.e === 'entry'), `byte ${i}`).toBe(false)
+    expect(
+      effects.some((effect) => effect.e === 'entry'),
+      `byte ${i}`
+    ).toBe(false)
     expect(entries(pc.state, 'sess/')).toEqual([])
   }
 })
@@ -168,7 +208,9 @@ test('nobody can write what belongs to another peer', () => {
   const pc = lone('b')
   expect(() => pc.step({ k: 'put', key: `ad.d/${idOf('a')}`, epoch: 1, seq: 1, body: text('x') })).toThrow(/only/)
   expect(() => pc.step({ k: 'put', key: 'nonsense/1', epoch: 1, seq: 1, body: text('x') })).toThrow(/no gossip key/)
-  expect(() => pc.step({ k: 'put', key: 'sess/1', epoch: 1, seq: 1, body: new Uint8Array(GOSSIP.bodyBytes + 1) })).toThrow(/at most/)
+  expect(() =>
+    pc.step({ k: 'put', key: 'sess/1', epoch: 1, seq: 1, body: new Uint8Array(GOSSIP.bodyBytes + 1) })
+  ).toThrow(/at most/)
   const own = written('b', `ad.d/${idOf('b')}`, 1)
   const reader = lone('a', ['b'])
   reader.step(push('b', own))
@@ -179,7 +221,8 @@ test('an entry of an author that is no member yet waits for the news of it, a st
   const known = new Set<string>([idOf('a'), idOf('b')])
   const state = createGossip({ self: idOf('a'), crypto: fakeCrypto(keyOf('a')), isMember: (peer) => known.has(peer) })
   const random = seededRandom(1)
-  const at = (now: number, event: GossipEvent): GossipEffect[] => step(state, event, { self: idOf('a'), now, wall: now, random })
+  const at = (now: number, event: GossipEvent): GossipEffect[] =>
+    step(state, event, { self: idOf('a'), now, wall: now, random })
   at(0, push('b', written('late', 'sess/late', 1), written('stranger', 'sess/stranger', 1)))
   expect(entries(state, 'sess/')).toEqual([])
   known.add(idOf('late'))
@@ -218,7 +261,9 @@ test('above the bound of a topic new keys are refused, known keys are still rene
   for (let i = 0; i < TOPICS.sess.max; i++) pc.step({ k: 'put', key: `sess/${i}`, epoch: 1, seq: 1, body: text('x') })
   expect(counted(pc.step({ k: 'put', key: 'sess/more', epoch: 1, seq: 1, body: text('x') }))).toEqual(['gossip.full'])
   expect(counted(pc.step(push('b', written('b', 'sess/other', 1))))).toEqual(['gossip.full'])
-  expect(pc.step({ k: 'put', key: 'sess/5', epoch: 1, seq: 2, body: text('y') }).some((effect) => effect.e === 'entry')).toBe(true)
+  expect(
+    pc.step({ k: 'put', key: 'sess/5', epoch: 1, seq: 2, body: text('y') }).some((effect) => effect.e === 'entry')
+  ).toBe(true)
   pc.step({ k: 'forget', key: 'sess/0' })
   expect(pc.step(push('b', written('b', 'sess/other', 1))).some((effect) => effect.e === 'entry')).toBe(true)
 })
@@ -232,7 +277,10 @@ test('what the host forgot does not come back, unless it is newer', () => {
   expect(entry(mesh.pc('pc1').gossip, 'sess/x')).toBeUndefined()
   const before = mesh.running().reduce((sum, pc) => sum + (pc.sent.byKind.get('have') ?? 0), 0)
   mesh.run(60_000)
-  expect(mesh.running().reduce((sum, pc) => sum + (pc.sent.byKind.get('have') ?? 0), 0), 'nobody argues about it').toBe(before)
+  expect(
+    mesh.running().reduce((sum, pc) => sum + (pc.sent.byKind.get('have') ?? 0), 0),
+    'nobody argues about it'
+  ).toBe(before)
   mesh.pc('pc0').put('sess/x', 2, text('new'))
   mesh.run(1000)
   expect(allHave(mesh, 'sess/x', 'new')).toBe(true)
@@ -257,6 +305,9 @@ test('with nothing to say no timer ticks but those of comparing and expiry', () 
   mesh.pc('pc0').put('sess/x', 1, text('x'))
   mesh.run(5000)
   for (const pc of mesh.running()) {
-    expect([...pc.timers.keys()].filter((tag) => tag.startsWith('gossip ')).sort()).toEqual(['gossip repair', 'gossip sweep'])
+    expect([...pc.timers.keys()].filter((tag) => tag.startsWith('gossip ')).sort()).toEqual([
+      'gossip repair',
+      'gossip sweep'
+    ])
   }
 })

@@ -28,7 +28,8 @@ function side(of: TestDevice, from = mesh): HelloState {
     crypto: of.crypto,
     certificate: () => certificate,
     record: () => of.key,
-    features: ['x']
+    features: ['x'],
+    isKnown: () => false
   })
 }
 function env(self: string, wall = WALL): Env {

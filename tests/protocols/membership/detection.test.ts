@@ -7,7 +7,10 @@ const SEEDS = [1, 2, 3, 4, 5]
 
 function whole(seed: number, count: number): Mesh {
   const mesh = Mesh.formed(seed, names(count))
-  expect(mesh.runUntil(() => isWhole(mesh), 5000), `seed ${seed} did not form`).toBeDefined()
+  expect(
+    mesh.runUntil(() => isWhole(mesh), 5000),
+    `seed ${seed} did not form`
+  ).toBeDefined()
   mesh.run(5000 + 1000 * mesh.random.float())
   return mesh
 }
@@ -19,7 +22,9 @@ function until(mesh: Mesh, name: string, state: string, withinMs: number): numbe
 
 function deathsOf(mesh: Mesh, living: (pc: Pc) => boolean): string[] {
   return [...mesh.pcs.values()].flatMap((pc) =>
-    pc.changes.filter((change) => change.now === 'dead' && change.was !== undefined && living(mesh.pc(change.peer))).map((change) => `${pc.name} at ${Math.round(change.at)}: ${change.peer}`)
+    pc.changes
+      .filter((change) => change.now === 'dead' && change.was !== undefined && living(mesh.pc(change.peer)))
+      .map((change) => `${pc.name} at ${Math.round(change.at)}: ${change.peer}`)
   )
 }
 
@@ -76,17 +81,20 @@ test('a process that is back within half a second was never dead for anybody', (
   expect(deathsOf(mesh, () => true)).toEqual([])
 })
 
-test.each([2, 3, 4, 10])('%i peers on a network that loses a fifth of all frames declare nobody dead in ten minutes', (count) => {
-  const mesh = whole(11, count)
-  mesh.lossRatio = 0.2
-  mesh.run(600_000)
-  expect(deathsOf(mesh, () => true)).toEqual([])
-  const suspicions = [...mesh.pcs.values()].flatMap((pc) => pc.changes).filter((change) => change.now === 'suspect')
-  expect(suspicions.length, 'the loss was felt at all').toBeGreaterThan(0)
-  mesh.lossRatio = 0
-  mesh.run(60_000)
-  expect(isWhole(mesh)).toBe(true)
-})
+test.each([2, 3, 4, 10])(
+  '%i peers on a network that loses a fifth of all frames declare nobody dead in ten minutes',
+  (count) => {
+    const mesh = whole(11, count)
+    mesh.lossRatio = 0.2
+    mesh.run(600_000)
+    expect(deathsOf(mesh, () => true)).toEqual([])
+    const suspicions = [...mesh.pcs.values()].flatMap((pc) => pc.changes).filter((change) => change.now === 'suspect')
+    expect(suspicions.length, 'the loss was felt at all').toBeGreaterThan(0)
+    mesh.lossRatio = 0
+    mesh.run(60_000)
+    expect(isWhole(mesh)).toBe(true)
+  }
+)
 
 test('a peer that others cannot reach stays alive as long as a third can', () => {
   const mesh = whole(5, 3)
@@ -113,7 +121,10 @@ test('a peer whose event loop stood still accuses nobody when it wakes', () => {
   const frozen = mesh.pc('pc2')
   mesh.pause('pc2', 8000)
   mesh.run(60_000)
-  expect(mesh.pc('pc0').changes.some((change) => change.peer === 'pc2' && change.now === 'dead'), 'it was missed').toBe(true)
+  expect(
+    mesh.pc('pc0').changes.some((change) => change.peer === 'pc2' && change.now === 'dead'),
+    'it was missed'
+  ).toBe(true)
   expect(frozen.changes.filter((change) => change.now === 'suspect' || change.now === 'dead')).toEqual([])
   expect(isWhole(mesh)).toBe(true)
 })

@@ -3,8 +3,20 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeAs, decodeCbor, encodeCbor } from '../../../protocols/codec.ts'
 import { MeshError } from '../../../protocols/errors.ts'
-import { createMembership, member, MEMBERSHIP, MemFrame, selfRecord, step } from '../../../protocols/membership/index.ts'
-import type { MembershipEffect, MembershipEvent, MembershipState, MemMessage } from '../../../protocols/membership/index.ts'
+import {
+  createMembership,
+  member,
+  MEMBERSHIP,
+  MemFrame,
+  selfRecord,
+  step
+} from '../../../protocols/membership/index.ts'
+import type {
+  MembershipEffect,
+  MembershipEvent,
+  MembershipState,
+  MemMessage
+} from '../../../protocols/membership/index.ts'
 import { FRAME_MAX } from '../../../protocols/ports.ts'
 import { fakeCrypto, idOf, keyOf, seededRandom } from './mesh.ts'
 
@@ -16,7 +28,10 @@ interface Lone {
 }
 
 function lone(name: string): Lone {
-  const state = createMembership({ peer: idOf(name), name, addresses: [`/dns4/${name}`], version: '1' }, fakeCrypto(keyOf(name)))
+  const state = createMembership(
+    { peer: idOf(name), name, addresses: [`/dns4/${name}`], version: '1' },
+    fakeCrypto(keyOf(name))
+  )
   const random = seededRandom(1)
   const one: Lone = {
     state,
@@ -50,11 +65,25 @@ function meets(one: Lone, name: string): void {
 const genuine = recordOf('b')
 const anyId = fc.oneof(fc.constantFrom(idOf('a'), idOf('b'), idOf('c'), idOf('unknown')), fc.string({ maxLength: 70 }))
 const anyNumber = fc.oneof(fc.nat(20), fc.nat(), fc.double(), fc.constantFrom(-1, 2 ** 32 - 1, 2 ** 32, 2 ** 60))
-const anyRecord = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constant(genuine), fc.nat(genuine.length - 1).map((n) => genuine.slice(0, n)))
-const anyVerdict = { s: fc.constantFrom('suspect', 'dead', 'alive'), b: fc.array(anyId, { maxLength: 5 }), w: fc.constantFrom('timeout', 'refused', 'nonsense') }
+const anyRecord = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc.constant(genuine),
+  fc.nat(genuine.length - 1).map((n) => genuine.slice(0, n))
+)
+const anyVerdict = {
+  s: fc.constantFrom('suspect', 'dead', 'alive'),
+  b: fc.array(anyId, { maxLength: 5 }),
+  w: fc.constantFrom('timeout', 'refused', 'nonsense')
+}
 const anyItem = fc.oneof(
-  fc.record({ k: fc.constant('a'), r: anyRecord, v: fc.record(anyVerdict), o: anyNumber }, { requiredKeys: ['k', 'r'] }),
-  fc.record({ k: fc.constant('v'), p: anyId, i: anyNumber, o: anyNumber, ...anyVerdict }, { requiredKeys: ['k', 'p', 'i', 's', 'b', 'w'] })
+  fc.record(
+    { k: fc.constant('a'), r: anyRecord, v: fc.record(anyVerdict), o: anyNumber },
+    { requiredKeys: ['k', 'r'] }
+  ),
+  fc.record(
+    { k: fc.constant('v'), p: anyId, i: anyNumber, o: anyNumber, ...anyVerdict },
+    { requiredKeys: ['k', 'p', 'i', 's', 'b', 'w'] }
+  )
 )
 const g = fc.array(anyItem, { maxLength: 6 })
 const anyFrame = fc.oneof(
@@ -63,7 +92,13 @@ const anyFrame = fc.oneof(
   fc.record({ t: fc.constantFrom('iack', 'nack'), n: anyNumber }),
   fc.record({ t: fc.constant('news'), g }),
   fc.record({ t: fc.constant('sync'), h: fc.tuple(anyNumber, anyNumber) }),
-  fc.record({ t: fc.constant('list'), a: fc.string({ maxLength: 70 }), z: fc.string({ maxLength: 70 }), w: fc.boolean(), g }),
+  fc.record({
+    t: fc.constant('list'),
+    a: fc.string({ maxLength: 70 }),
+    z: fc.string({ maxLength: 70 }),
+    w: fc.boolean(),
+    g
+  }),
   fc.jsonValue()
 )
 
@@ -91,9 +126,15 @@ test('random and truncated bytes are refused with a named error', () => {
   meets(one, 'b')
   const good = encodeCbor({ t: 'news', g: [{ k: 'a', r: recordOf('d') }] })
   fc.assert(
-    fc.property(fc.oneof(fc.uint8Array({ maxLength: 500 }), fc.nat(good.length - 1).map((n) => good.slice(0, n))), (bytes) => {
-      one.receive('b', bytes)
-    }),
+    fc.property(
+      fc.oneof(
+        fc.uint8Array({ maxLength: 500 }),
+        fc.nat(good.length - 1).map((n) => good.slice(0, n))
+      ),
+      (bytes) => {
+        one.receive('b', bytes)
+      }
+    ),
     { numRuns: 2000, seed: 5 }
   )
   expect(one.state.rows.size).toBe(2)
@@ -116,17 +157,21 @@ test('relays for others, strangers that discovery shows and members are bounded'
   const one = lone('a')
   meets(one, 'b')
   meets(one, 'c')
-  for (let n = 0; n < 2 * MEMBERSHIP.relaysMax; n++) one.step({ k: 'msg', from: idOf('b'), msg: { t: 'preq', n, p: idOf('c'), w: 400, g: [] } })
+  for (let n = 0; n < 2 * MEMBERSHIP.relaysMax; n++)
+    one.step({ k: 'msg', from: idOf('b'), msg: { t: 'preq', n, p: idOf('c'), w: 400, g: [] } })
   expect(one.state.relays).toBe(MEMBERSHIP.relaysMax)
   for (let n = 1; n <= 4 * MEMBERSHIP.relaysMax; n++) one.step({ k: 'timer', tag: `wait:${n}` })
   expect(one.state.relays).toBe(0)
-  for (let i = 0; i < 2 * MEMBERSHIP.strangersMax; i++) one.step({ k: 'seen', peer: idOf(`s${i}`), addresses: Array.from({ length: 40 }, (_, n) => `/dns4/s${i}/${n}`) })
+  for (let i = 0; i < 2 * MEMBERSHIP.strangersMax; i++)
+    one.step({ k: 'seen', peer: idOf(`s${i}`), addresses: Array.from({ length: 40 }, (_, n) => `/dns4/s${i}/${n}`) })
   expect(one.state.contacts.size).toBeLessThanOrEqual(MEMBERSHIP.strangersMax + 2)
-  for (const contact of one.state.contacts.values()) expect(contact.seen.length).toBeLessThanOrEqual(MEMBERSHIP.addressesMax)
+  for (const contact of one.state.contacts.values())
+    expect(contact.seen.length).toBeLessThanOrEqual(MEMBERSHIP.addressesMax)
   one.now = MEMBERSHIP.strangerKeepMs + 1
   one.step({ k: 'timer', tag: 'upkeep' })
   expect(one.state.contacts.size).toBeLessThanOrEqual(2)
-  for (let i = 0; i < MEMBERSHIP.membersMax + 10; i++) one.step({ k: 'msg', from: idOf('b'), msg: { t: 'news', g: [{ k: 'a', r: recordOf(`m${i}`) }] } })
+  for (let i = 0; i < MEMBERSHIP.membersMax + 10; i++)
+    one.step({ k: 'msg', from: idOf('b'), msg: { t: 'news', g: [{ k: 'a', r: recordOf(`m${i}`) }] } })
   expect(one.state.rows.size).toBe(MEMBERSHIP.membersMax)
 })
 
@@ -135,8 +180,11 @@ test('the list of a thousand members goes out in frames that fit, and all of it 
   const other = lone('z')
   meets(one, 'z')
   meets(other, 'a')
-  for (let i = 0; i < 1000; i++) one.step({ k: 'msg', from: idOf('z'), msg: { t: 'news', g: [{ k: 'a', r: recordOf(`m${i}`) }] } })
-  const lists = one.step({ k: 'msg', from: idOf('z'), msg: { t: 'sync', h: [1, 2] } }).filter((effect) => effect.e === 'send')
+  for (let i = 0; i < 1000; i++)
+    one.step({ k: 'msg', from: idOf('z'), msg: { t: 'news', g: [{ k: 'a', r: recordOf(`m${i}`) }] } })
+  const lists = one
+    .step({ k: 'msg', from: idOf('z'), msg: { t: 'sync', h: [1, 2] } })
+    .filter((effect) => effect.e === 'send')
   expect(lists.length).toBeGreaterThan(2)
   const answers = lists.flatMap((effect) => {
     const bytes = encodeCbor(effect.msg)
@@ -152,14 +200,22 @@ test('a verdict about an incarnation that nobody has moves nothing, a forged rec
   meets(one, 'b')
   meets(one, 'c')
   for (const i of [0, 2, 4_000_000_000]) {
-    one.step({ k: 'msg', from: idOf('c'), msg: { t: 'news', g: [{ k: 'v', p: idOf('b'), i, s: 'dead', b: [idOf('c')], w: 'timeout' }] } })
+    one.step({
+      k: 'msg',
+      from: idOf('c'),
+      msg: { t: 'news', g: [{ k: 'v', p: idOf('b'), i, s: 'dead', b: [idOf('c')], w: 'timeout' }] }
+    })
   }
   const forged = genuine.slice()
   forged[20]! ^= 1
   const effects = one.step({ k: 'msg', from: idOf('c'), msg: { t: 'news', g: [{ k: 'a', r: forged }] } })
   expect(effects).toContainEqual({ e: 'count', name: 'mem.record.invalid' })
   expect(member(one.state, idOf('b'))?.state).toBe('alive')
-  one.step({ k: 'msg', from: idOf('c'), msg: { t: 'news', g: [{ k: 'v', p: idOf('a'), i: 4_000_000_000, s: 'dead', b: [], w: 'timeout' }] } })
+  one.step({
+    k: 'msg',
+    from: idOf('c'),
+    msg: { t: 'news', g: [{ k: 'v', p: idOf('a'), i: 4_000_000_000, s: 'dead', b: [], w: 'timeout' }] }
+  })
   expect(member(one.state, idOf('a'))?.inc).toBe(1)
 })
 

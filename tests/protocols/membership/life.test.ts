@@ -22,7 +22,12 @@ test('who shuts down is seen as left by all within a second, and nobody dials it
   mesh.crash('pc3')
   mesh.run(60_000)
   expect(all(mesh, 'pc3', 'left')).toBe(true)
-  expect(mesh.pc('pc0').changes.filter((change) => change.peer === 'pc3').map((change) => change.now)).toEqual(['alive', 'left'])
+  expect(
+    mesh
+      .pc('pc0')
+      .changes.filter((change) => change.peer === 'pc3')
+      .map((change) => change.now)
+  ).toEqual(['alive', 'left'])
   expect(mesh.pc('pc0').member('pc3')?.reason).toBe('was shut down')
 })
 
@@ -56,11 +61,17 @@ test('an accused peer objects with a higher incarnation, and the others believe 
   const mesh = whole(4, 4)
   const accused = mesh.pc('pc1')
   const inc = accused.member('pc1')!.inc
-  mesh.pc('pc0').mem({ k: 'msg', from: idOf('pc2'), msg: { t: 'news', g: [{ k: 'v', p: accused.id, i: inc, s: 'suspect', b: [idOf('pc2')], w: 'timeout' }] } })
+  mesh.pc('pc0').mem({
+    k: 'msg',
+    from: idOf('pc2'),
+    msg: { t: 'news', g: [{ k: 'v', p: accused.id, i: inc, s: 'suspect', b: [idOf('pc2')], w: 'timeout' }] }
+  })
   expect(mesh.pc('pc0').sees('pc1')).toBe('suspect')
   expect(mesh.runUntil(() => all(mesh, 'pc1', 'alive'), 1000)).toBeDefined()
   expect(accused.member('pc1')!.inc).toBe(inc + 1)
-  expect(readRecord(accused.disk.get(accused.id)!, fakeCrypto(keyOf('pc1')))?.inc, 'on disk before it counts').toBe(inc + 1)
+  expect(readRecord(accused.disk.get(accused.id)!, fakeCrypto(keyOf('pc1')))?.inc, 'on disk before it counts').toBe(
+    inc + 1
+  )
 })
 
 test('a peer wrongly declared dead is alive again after one objection, and its link stays', () => {
@@ -69,7 +80,11 @@ test('a peer wrongly declared dead is alive again after one objection, and its l
   const inc = accused.member('pc2')!.inc
   mesh.run(1000)
   mesh.pc('pc0').mem({ k: 'heard', peer: accused.id })
-  mesh.pc('pc0').mem({ k: 'msg', from: idOf('pc1'), msg: { t: 'news', g: [{ k: 'v', p: accused.id, i: inc, s: 'dead', b: [idOf('pc1')], w: 'timeout' }] } })
+  mesh.pc('pc0').mem({
+    k: 'msg',
+    from: idOf('pc1'),
+    msg: { t: 'news', g: [{ k: 'v', p: accused.id, i: inc, s: 'dead', b: [idOf('pc1')], w: 'timeout' }] }
+  })
   expect(mesh.pc('pc0').sees('pc2')).toBe('dead')
   expect(mesh.runUntil(() => all(mesh, 'pc2', 'alive'), 1000)).toBeDefined()
   expect(mesh.pc('pc0').linked.has(accused.id)).toBe(true)
@@ -85,9 +100,14 @@ test('a partition of ten becomes two meshes, and one again within a minute after
     for (const a of left) for (const b of right) expect(mesh.pc(a).sees(b), `${a} ${b}`).toBe('dead')
     for (const a of left) for (const b of left) if (a !== b) expect(mesh.pc(a).sees(b)).toBe('alive')
     mesh.heal()
-    expect(mesh.runUntil(() => isWhole(mesh), 60_000), `seed ${seed}`).toBeDefined()
+    expect(
+      mesh.runUntil(() => isWhole(mesh), 60_000),
+      `seed ${seed}`
+    ).toBeDefined()
     mesh.run(3 * MEMBERSHIP.syncPeriodMs)
-    const lists = mesh.running().map((pc) => JSON.stringify(names(10).map((name) => [name, pc.member(name)!.inc, pc.sees(name)])))
+    const lists = mesh
+      .running()
+      .map((pc) => JSON.stringify(names(10).map((name) => [name, pc.member(name)!.inc, pc.sees(name)])))
     expect(new Set(lists).size).toBe(1)
   }
 })

@@ -7,8 +7,20 @@ import { decodeAs, encodeFrame, peerIdOf } from '../../../protocols/codec.ts'
 import { createGossip, GossipFrame, step as stepGossip } from '../../../protocols/gossip/index.ts'
 import type { GossipEffect, GossipEvent, GossipState } from '../../../protocols/gossip/index.ts'
 import type { Env } from '../../../protocols/kernel.ts'
-import { createMembership, MemFrame, member, selfRecord, step as stepMembership } from '../../../protocols/membership/index.ts'
-import type { Member, MembershipEffect, MembershipEvent, MembershipSettings, MembershipState } from '../../../protocols/membership/index.ts'
+import {
+  createMembership,
+  MemFrame,
+  member,
+  selfRecord,
+  step as stepMembership
+} from '../../../protocols/membership/index.ts'
+import type {
+  Member,
+  MembershipEffect,
+  MembershipEvent,
+  MembershipSettings,
+  MembershipState
+} from '../../../protocols/membership/index.ts'
 import type { Crypto, DownReason, PeerId, Random } from '../../../protocols/ports.ts'
 
 /** A keyed hash stands in for Ed25519: quick, and just as wrong for every other byte. */
@@ -115,10 +127,23 @@ export class Pc {
 
   private onGossip(effect: GossipEffect): void {
     if (effect.e === 'entry') this.entriesAt.set(effect.entry.key, this.mesh.now)
-    else if (effect.e !== 'keep' && effect.e !== 'unkeep' && effect.e !== 'expired' && effect.e !== 'dial' && effect.e !== 'close') this.common('gossip', effect)
+    else if (
+      effect.e !== 'keep' &&
+      effect.e !== 'unkeep' &&
+      effect.e !== 'expired' &&
+      effect.e !== 'dial' &&
+      effect.e !== 'close'
+    )
+      this.common('gossip', effect)
   }
 
-  private common(kernel: 'mem' | 'gossip', effect: Exclude<MembershipEffect | GossipEffect, { e: 'member' | 'keep' | 'unkeep' | 'isolated' | 'dial' | 'close' | 'entry' | 'expired' }>): void {
+  private common(
+    kernel: 'mem' | 'gossip',
+    effect: Exclude<
+      MembershipEffect | GossipEffect,
+      { e: 'member' | 'keep' | 'unkeep' | 'isolated' | 'dial' | 'close' | 'entry' | 'expired' }
+    >
+  ): void {
     if (effect.e === 'send') this.mesh.send(this, effect.to, kernel, effect.msg)
     else if (effect.e === 'count') this.counts.set(effect.name, (this.counts.get(effect.name) ?? 0) + (effect.by ?? 1))
     else if (effect.e === 'clear') this.timers.delete(`${kernel} ${effect.tag}`)
@@ -182,8 +207,17 @@ export class Mesh {
     pc.timers.clear()
     pc.linked.clear()
     const crypto = fakeCrypto(keyOf(name))
-    pc.membership = createMembership({ peer: pc.id, name, addresses: [pc.address], version: '0.1.0' }, crypto, this.timers)
-    pc.gossip = createGossip({ self: pc.id, crypto, isMember: (peer) => member(pc.membership, peer) !== undefined, mayWrite: () => true })
+    pc.membership = createMembership(
+      { peer: pc.id, name, addresses: [pc.address], version: '0.1.0' },
+      crypto,
+      this.timers
+    )
+    pc.gossip = createGossip({
+      self: pc.id,
+      crypto,
+      isMember: (peer) => member(pc.membership, peer) !== undefined,
+      mayWrite: () => true
+    })
     pc.mem({ k: 'load', members: [...pc.disk.values()] })
     pc.mem({ k: 'start' })
     return pc
@@ -191,7 +225,8 @@ export class Mesh {
 
   /** Everyone running is shown to everyone running. */
   discover(): void {
-    for (const a of this.running()) for (const b of this.running()) if (a !== b && !this.cut(a.name, b.name)) this.show(a.name, b.name)
+    for (const a of this.running())
+      for (const b of this.running()) if (a !== b && !this.cut(a.name, b.name)) this.show(a.name, b.name)
   }
 
   show(to: string, shown: string): void {
@@ -248,7 +283,10 @@ export class Mesh {
   }
 
   connect(a: Pc, b: Pc): void {
-    for (const [x, y] of [[a, b], [b, a]] as const) {
+    for (const [x, y] of [
+      [a, b],
+      [b, a]
+    ] as const) {
       if (x.linked.has(y.id)) continue
       x.linked.add(y.id)
       x.mem({ k: 'hello', from: y.id, record: selfRecord(y.membership) })
@@ -260,7 +298,8 @@ export class Mesh {
   close(from: Pc, to: PeerId): void {
     const other = this.byId.get(to)
     this.after(0, () => this.drop(from, to, 'closed'))
-    if (other !== undefined && !this.cut(from.name, other.name)) this.after(this.delayMs(), () => this.drop(other, from.id, 'closed'))
+    if (other !== undefined && !this.cut(from.name, other.name))
+      this.after(this.delayMs(), () => this.drop(other, from.id, 'closed'))
   }
 
   drop(pc: Pc, peer: PeerId, why: DownReason): void {
@@ -288,7 +327,7 @@ export class Mesh {
   }
 
   private fire(pc: Pc, kernel: 'mem' | 'gossip', tag: string, life: number, id: number): void {
-    if (this.now < pc.pausedUntil) return this.after(pc.pausedUntil - this.now, () => this.fire(pc, kernel, tag, life, id))
+    if (this.now < pc.pausedUntil) return this.at(pc.pausedUntil, () => this.fire(pc, kernel, tag, life, id))
     if (pc.life !== life || pc.state !== 'running' || pc.timers.get(`${kernel} ${tag}`) !== id) return
     pc.timers.delete(`${kernel} ${tag}`)
     if (kernel === 'mem') pc.mem({ k: 'timer', tag })
@@ -316,11 +355,15 @@ export class Mesh {
   }
 
   after(ms: number, run: () => void): void {
-    this.push({ at: this.now + ms, order: ++this.order, run })
+    this.at(this.now + ms, run)
+  }
+
+  private at(at: number, run: () => void): void {
+    this.push({ at, order: ++this.order, run })
   }
 
   private arrive(from: Pc, to: Pc, life: number, plane: 'mem' | 'gossip', bytes: Uint8Array): void {
-    if (this.now < to.pausedUntil) return this.after(to.pausedUntil - this.now + 1, () => this.arrive(from, to, life, plane, bytes))
+    if (this.now < to.pausedUntil) return this.at(to.pausedUntil + 1, () => this.arrive(from, to, life, plane, bytes))
     if (to.state === 'off' || this.cut(from.name, to.name)) return
     if (to.state !== 'running' || to.life !== life || !to.linked.has(from.id)) {
       return this.after(this.delayMs(), () => this.drop(from, to.id, 'reset'))
@@ -347,7 +390,7 @@ export class Mesh {
     const last = heap.pop()!
     if (heap.length === 0) return
     heap[0] = last
-    for (let i = 0; ; ) {
+    for (let i = 0; ;) {
       const left = 2 * i + 1
       const right = left + 1
       let least = i

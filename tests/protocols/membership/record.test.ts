@@ -22,14 +22,22 @@ function realCrypto(): { id: string; crypto: Crypto } {
       hmac: unused,
       sign: (bytes) => new Uint8Array(sign(null, bytes, key)),
       verify: (publicRaw, bytes, signature) =>
-        verify(null, bytes, createPublicKey({ key: Buffer.concat([SPKI_HEAD, publicRaw]), format: 'der', type: 'spki' }), signature)
+        verify(
+          null,
+          bytes,
+          createPublicKey({ key: Buffer.concat([SPKI_HEAD, publicRaw]), format: 'der', type: 'spki' }),
+          signature
+        )
     }
   }
 }
 
 function record(): { id: string; crypto: Crypto; bytes: Uint8Array } {
   const { id, crypto } = realCrypto()
-  const state = createMembership({ peer: id, name: 'desk', addresses: ['/ip4/192.0.2.1/tcp/7777'], version: '0.1.0' }, crypto)
+  const state = createMembership(
+    { peer: id, name: 'desk', addresses: ['/ip4/192.0.2.1/tcp/7777'], version: '0.1.0' },
+    crypto
+  )
   expect(selfRecord(state).length).toBe(0)
   step(state, { k: 'start' }, { self: id, now: 0, wall: 0, random: seededRandom(1) })
   return { id, crypto, bytes: selfRecord(state) }
@@ -75,6 +83,10 @@ test('unknown fields of a later version are kept: the bytes are relayed as they 
   expect(readRecord(bytes, crypto)?.ver).toBe('9')
   const other = realCrypto()
   const state = createMembership({ peer: other.id, name: 'other', addresses: [], version: '0.1.0' }, other.crypto)
-  const effects = step(state, { k: 'hello', from: id, record: bytes }, { self: other.id, now: 0, wall: 0, random: seededRandom(1) })
+  const effects = step(
+    state,
+    { k: 'hello', from: id, record: bytes },
+    { self: other.id, now: 0, wall: 0, random: seededRandom(1) }
+  )
   expect(effects.find((effect) => effect.e === 'keep')).toEqual({ e: 'keep', peer: id, bytes })
 })

@@ -1,2 +1,0 @@
-export { default } from "./++AddPc.svelte.ts";
-export * from "./++AddPc.svelte.ts";

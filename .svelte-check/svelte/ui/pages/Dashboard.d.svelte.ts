@@ -1,2 +1,0 @@
-export { default } from "./++Dashboard.svelte.ts";
-export * from "./++Dashboard.svelte.ts";

@@ -1,2 +1,0 @@
-export { default } from "./++FirstRun.svelte.ts";
-export * from "./++FirstRun.svelte.ts";

@@ -1,2 +1,0 @@
-export { default } from "./++Node.svelte.ts";
-export * from "./++Node.svelte.ts";

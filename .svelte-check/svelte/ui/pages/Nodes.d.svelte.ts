@@ -1,2 +1,0 @@
-export { default } from "./++Nodes.svelte.ts";
-export * from "./++Nodes.svelte.ts";

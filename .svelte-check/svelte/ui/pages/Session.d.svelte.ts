@@ -1,2 +1,0 @@
-export { default } from "./++Session.svelte.ts";
-export * from "./++Session.svelte.ts";

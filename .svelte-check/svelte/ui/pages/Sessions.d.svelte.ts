@@ -1,2 +1,0 @@
-export { default } from "./++Sessions.svelte.ts";
-export * from "./++Sessions.svelte.ts";

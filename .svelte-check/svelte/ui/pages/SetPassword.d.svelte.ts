@@ -1,2 +1,0 @@
-export { default } from "./++SetPassword.svelte.ts";
-export * from "./++SetPassword.svelte.ts";

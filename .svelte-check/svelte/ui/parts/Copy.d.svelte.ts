@@ -1,2 +1,0 @@
-export { default } from "./++Copy.svelte.ts";
-export * from "./++Copy.svelte.ts";

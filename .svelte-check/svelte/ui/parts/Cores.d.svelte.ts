@@ -1,2 +1,0 @@
-export { default } from "./++Cores.svelte.ts";
-export * from "./++Cores.svelte.ts";

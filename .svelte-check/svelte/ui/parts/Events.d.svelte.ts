@@ -1,2 +1,0 @@
-export { default } from "./++Events.svelte.ts";
-export * from "./++Events.svelte.ts";

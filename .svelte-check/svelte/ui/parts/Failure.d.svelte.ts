@@ -1,2 +1,0 @@
-export { default } from "./++Failure.svelte.ts";
-export * from "./++Failure.svelte.ts";

@@ -1,2 +1,0 @@
-export { default } from "./++Hardware.svelte.ts";
-export * from "./++Hardware.svelte.ts";

@@ -1,2 +1,0 @@
-export { default } from "./++Head.svelte.ts";
-export * from "./++Head.svelte.ts";

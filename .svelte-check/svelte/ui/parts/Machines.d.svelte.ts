@@ -1,2 +1,0 @@
-export { default } from "./++Machines.svelte.ts";
-export * from "./++Machines.svelte.ts";

@@ -1,2 +1,0 @@
-export { default } from "./++Meter.svelte.ts";
-export * from "./++Meter.svelte.ts";

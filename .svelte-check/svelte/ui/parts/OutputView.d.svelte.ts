@@ -1,2 +1,0 @@
-export { default } from "./++OutputView.svelte.ts";
-export * from "./++OutputView.svelte.ts";

@@ -1,2 +1,0 @@
-export { default } from "./++PauseButton.svelte.ts";
-export * from "./++PauseButton.svelte.ts";

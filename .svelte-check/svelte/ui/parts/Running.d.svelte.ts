@@ -1,2 +1,0 @@
-export { default } from "./++Running.svelte.ts";
-export * from "./++Running.svelte.ts";

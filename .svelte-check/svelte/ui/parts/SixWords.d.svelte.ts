@@ -1,2 +1,0 @@
-export { default } from "./++SixWords.svelte.ts";
-export * from "./++SixWords.svelte.ts";

@@ -1,2 +1,0 @@
-export { default } from "./++Spark.svelte.ts";
-export * from "./++Spark.svelte.ts";

@@ -1,2 +1,0 @@
-export { default } from "./++StateMark.svelte.ts";
-export * from "./++StateMark.svelte.ts";

@@ -1,2 +1,0 @@
-export { default } from "./++TotalFigure.svelte.ts";
-export * from "./++TotalFigure.svelte.ts";

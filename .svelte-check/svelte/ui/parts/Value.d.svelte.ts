@@ -1,2 +1,0 @@
-export { default } from "./++Value.svelte.ts";
-export * from "./++Value.svelte.ts";
