@@ -64,6 +64,7 @@ export class Member {
   readonly #timers: NodeJS.Timeout[] = []
   #sample: Sample
   #staticKey = ''
+  #addresses = ''
 
   /** Enters the mesh. Rejects PORT_TAKEN, STORE_FAILED, CERT_INVALID. */
   static async start(parts: MemberParts): Promise<Member> {
@@ -162,7 +163,7 @@ export class Member {
   /** Why other PCs cannot be found by themselves; undefined when they can. */
   discoveryTrouble(): { reason: string; fix: string } | undefined {
     const { state } = this.#discovery
-    return state.ok ? undefined : { reason: state.reason, fix: state.fix }
+    return state.reason === '' ? undefined : { reason: state.reason, fix: state.fix }
   }
 
   async stop(how: { drain: boolean; forever: boolean; farewell: boolean }): Promise<void> {
@@ -258,6 +259,7 @@ export class Member {
   }
 
   #read(): void {
+    this.#noteAddresses()
     this.#parts.sensors.sample().then(
       (sample) => {
         this.#sample = sample
@@ -268,6 +270,15 @@ export class Member {
       },
       (error: Error) => this.#parts.log.warn('readings failed', { cause: error.message })
     )
+  }
+
+  /** A cable, another WiFi or another lease: whoever remembers this PC must remember where it is now. */
+  #noteAddresses(): void {
+    const addresses = this.network.addresses()
+    const key = addresses.join(' ')
+    if (key === this.#addresses || addresses.length === 0) return
+    this.#addresses = key
+    this.peer.renamed({ addresses })
   }
 
   /** The static half is sent only when something in it changed. */

@@ -33,6 +33,7 @@ import type { EventView, NodeDetail, NodeView, NoticeView, SessionView, StatusVi
 import { pageFolder, programVersion } from './install/layout.ts'
 import { Member } from './member.ts'
 import { Newcomer } from './newcomer.ts'
+import type { LookOutcome } from './newcomer.ts'
 import { ownNames } from './renewal.ts'
 import { clearScope, scopedStore } from './scoped-store.ts'
 import { BIP39_ENGLISH, forgetMembership, foundMesh, loadDeviceSeed, loadMembership, saveMembership } from './security/identity.ts'
@@ -77,6 +78,8 @@ export class PeerProcess implements PeerApi {
   readonly peerId: string
   /** Resolves when the peer has ended. */
   readonly ended: Promise<void>
+  /** Why it ended, when nobody asked it to. */
+  failure: MeshError | undefined
   readonly #options: StartOptions
   readonly #config: Config
   readonly #store: LevelStore
@@ -129,7 +132,7 @@ export class PeerProcess implements PeerApi {
       await this.#host.shutdown({ keepSessions: true })
       throw error
     }
-    if (membership === undefined) this.#look()
+    if (membership === undefined) void this.#look(this.#options)
   }
 
   // ---- PeerApi: what the doors ask ----
@@ -293,7 +296,8 @@ export class PeerProcess implements PeerApi {
     forgetMembership(this.#config.dataDir)
     rmSync(join(this.#config.dataDir, 'invites.cbor'), { force: true })
     await this.#makeTemporaryTls()
-    this.#look()
+    // What it was started with has served: an invite is used up, and nobody agreed to enter a door again.
+    await this.#look({ makeNew: false, acceptOpenDoor: false })
     this.#changed('status')
     return this.status()
   }
@@ -379,11 +383,11 @@ export class PeerProcess implements PeerApi {
     await clearScope(this.#store, scope)
   }
 
-  /** Looks for an open door for some seconds, joins by invite, or makes a mesh. */
-  #look(): void {
-    void this.#newcomerOptions().then((enrol) => {
-      if (this.#options.makeNew) return this.#makeMesh()
-      const { invite, acceptOpenDoor, say } = this.#options
+  /** Joins by invite, makes a mesh, or looks for an open door for some seconds before it makes one. Never rejects. */
+  async #look({ makeNew, acceptOpenDoor, invite }: Pick<StartOptions, 'makeNew' | 'acceptOpenDoor' | 'invite'>): Promise<void> {
+    try {
+      const enrol = await this.#newcomerOptions()
+      if (makeNew) return await this.#makeMesh()
       const newcomer = new Newcomer({
         lookMs: this.#config.lookMs,
         acceptOpenDoor,
@@ -397,22 +401,27 @@ export class PeerProcess implements PeerApi {
         }
       })
       this.#newcomer = newcomer
-      void newcomer.outcome.then(async (outcome) => {
-        try {
-          if (outcome.k === 'enrolled') await this.#become(this.#membershipOf(outcome.enrolled))
-          else if (outcome.k === 'alone') await this.#makeMesh()
-          else {
-            say(`joining failed: ${outcome.error.message}`)
-            this.#log.error('joining failed', { cause: outcome.error.message })
-            await this.down({ keepSessions: false })
-          }
-        } catch (error) {
-          say(`the mesh could not be entered: ${(error as Error).message}`)
-          this.#log.error('the mesh could not be entered', { cause: String(error) })
-          await this.down({ keepSessions: false })
-        }
-      })
-    })
+      void newcomer.outcome.then((outcome) => this.#arrive(outcome))
+    } catch (error) {
+      await this.#notEntered('the mesh could not be entered', error)
+    }
+  }
+
+  async #arrive(outcome: LookOutcome): Promise<void> {
+    if (outcome.k === 'failed') return await this.#notEntered('joining failed', outcome.error)
+    try {
+      if (outcome.k === 'enrolled') await this.#become(this.#membershipOf(outcome.enrolled))
+      else await this.#makeMesh()
+    } catch (error) {
+      await this.#notEntered('the mesh could not be entered', error)
+    }
+  }
+
+  async #notEntered(what: string, error: unknown): Promise<void> {
+    const cause = error instanceof Error ? error.message : String(error)
+    this.failure = new MeshError(error instanceof MeshError ? error.code : 'NOT_ACTIVE', `${what}: ${cause}`, { cause: error })
+    this.#log.error(what, { cause })
+    await this.down({ keepSessions: false })
   }
 
   readonly #said = new Set<string>()
@@ -599,6 +608,8 @@ export class PeerProcess implements PeerApi {
     for (const [id, epoch] of member?.peer.sessions.forks ?? []) {
       add('fork', `a second run of session ${id.slice(0, 8)} (epoch ${epoch}) is kept frozen here`, `omega stop ${id.slice(0, 8)}`)
     }
+    if (this.#store.repaired) add('store-repaired', 'the data folder was damaged and has been repaired; what could not be saved comes back from the other PCs', '')
+    if (this.#store.damagedValues > 0) add('store-damaged', `${this.#store.damagedValues} damaged entries were left out of the data folder`, 'check the disk')
     if ((member?.peer.counters.get('store_failed') ?? 0) > 0) add('disk', 'the disk has refused writes since the start', `free room in ${this.#config.dataDir}`)
     return notices
   }

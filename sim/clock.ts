@@ -59,7 +59,8 @@ export class Timeline {
       }
       next.fn = undefined
       this.#atOnce = next.atMs === this.nowMs ? this.#atOnce + 1 : 0
-      if (this.#atOnce > AT_ONCE_MAX) throw new Error(`time stands still at ${next.atMs} ms: something arms itself again and again without a delay`)
+      if (this.#atOnce > AT_ONCE_MAX)
+        throw new Error(`time stands still at ${next.atMs} ms: something arms itself again and again without a delay`)
       this.nowMs = next.atMs
       this.fired++
       fn()

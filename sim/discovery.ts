@@ -21,7 +21,11 @@ export function announce(network: SimNetwork, process: SimProcess, fabric: Fabri
       if (!fabric.reachesBothWays(network.station, station)) continue
       process.setTimeout(() => network.see(other.self, other.addresses()), random.float() * ANSWER_MAX_MS)
       // multicast: the newcomer answers its own question, so everyone hears of it
-      if (first) fabric.timeline.at(random.float() * ANSWER_MAX_MS, () => other.running && other.see(network.self, network.addresses()))
+      if (first)
+        fabric.timeline.at(
+          random.float() * ANSWER_MAX_MS,
+          () => other.running && other.see(network.self, network.addresses())
+        )
     }
     process.setTimeout(() => network.running && query(false), pauseMs)
     pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)

@@ -50,7 +50,10 @@ export class SimHost {
       attach: (handler) => {
         this.#connected = { process, handler, sinceMs: this.#timeline.nowMs }
         if (this.#leash !== undefined) this.#timeline.clear(this.#leash)
-        this.#tell((to) => to.children([...this.#children.values()].filter((child) => child.pid !== 0).map(reportOf)), 5)
+        this.#tell(
+          (to) => to.children([...this.#children.values()].filter((child) => child.pid !== 0).map(reportOf)),
+          5
+        )
       },
       run: (order) => this.#run(order),
       signal: (session, epoch, signal) => this.#signal(session, epoch, signal),
@@ -101,7 +104,16 @@ export class SimHost {
       return
     }
     const { forMs: leftMs, code: exitCode } = program
-    const child: Child = { order, pid: 0, state: 'frozen', leftMs, exitCode, sinceMs: 0, end: undefined, exit: undefined }
+    const child: Child = {
+      order,
+      pid: 0,
+      state: 'frozen',
+      leftMs,
+      exitCode,
+      sinceMs: 0,
+      end: undefined,
+      exit: undefined
+    }
     this.#children.set(key, child)
     this.#timeline.at(inMs, () => {
       if (this.#children.get(key) !== child) return
@@ -123,7 +135,9 @@ export class SimHost {
     child.sinceMs = this.#timeline.nowMs
     this.#log.begins(child.order.session, child.order.epoch, this.#peer)
     if (child.leftMs === Infinity) return
-    child.end = this.#timeline.at(child.leftMs, () => this.#exit(child, { code: child.exitCode, signal: null, logBytes: 0 }))
+    child.end = this.#timeline.at(child.leftMs, () =>
+      this.#exit(child, { code: child.exitCode, signal: null, logBytes: 0 })
+    )
   }
 
   #freeze(child: Child | undefined): void {

@@ -90,7 +90,8 @@ export class LinkEnd {
     const { timeline } = this.net.fabric
     const resendMs = this.#random.float() * Math.min(blockedMs, RESEND_MAX_MS)
     for (const lane of this.#lanes.values()) {
-      if (lane.frames.length > 0 && lane.timer === undefined) lane.timer = timeline.at(resendMs, () => this.#deliver(lane))
+      if (lane.frames.length > 0 && lane.timer === undefined)
+        lane.timer = timeline.at(resendMs, () => this.#deliver(lane))
     }
     this.far.#receipt()
   }

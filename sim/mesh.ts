@@ -2,7 +2,15 @@
  * A simulated mesh: PCs on one LAN, all members from the start, and the things that can happen to them. Everything is
  * drawn from the seed and nothing reads the real clock: same seed and same calls, same trace hash.
  */
-import { DELEGATION_LIFE_MS, FIRST_MEMBER_CAPS, issueCertificate, makeDelegation, makeGenesis, MEMBER_CAPS, openGenesis } from '../protocols/joining/index.ts'
+import {
+  DELEGATION_LIFE_MS,
+  FIRST_MEMBER_CAPS,
+  issueCertificate,
+  makeDelegation,
+  makeGenesis,
+  MEMBER_CAPS,
+  openGenesis
+} from '../protocols/joining/index.ts'
 import type { MeshError } from '../protocols/errors.ts'
 import type { PeerId, SessionId } from '../protocols/ports.ts'
 import type { SessionRecord, SessionSpec } from '../protocols/session/index.ts'
@@ -62,7 +70,12 @@ export class SimMesh {
     this.#replay = options.replay ?? `omega sim replay --seed ${seed}`
     const timeline = new Timeline()
     const ring = new KeyRing(seed)
-    const fabric = new Fabric({ timeline, trace: this.#trace, seed, ...(options.shape === undefined ? {} : { shape: options.shape }) })
+    const fabric = new Fabric({
+      timeline,
+      trace: this.#trace,
+      seed,
+      ...(options.shape === undefined ? {} : { shape: options.shape })
+    })
     const root = ring.key('root')
     const nonce = createRandom(seed, 'genesis').bytes(16)
     const signed = makeGenesis({ name: 'simulated', root: root.publicKey, nonce, created: WALL_START_MS }, root.sign)
@@ -97,7 +110,10 @@ export class SimMesh {
   }
 
   /** Runs until the condition holds. Fails with what was waited for, the seed and how to see it again. */
-  until(condition: () => boolean, { withinMs, what, everyMs = 10 }: { withinMs: number; what: string; everyMs?: number }): void {
+  until(
+    condition: () => boolean,
+    { withinMs, what, everyMs = 10 }: { withinMs: number; what: string; everyMs?: number }
+  ): void {
     const sinceMs = this.nowMs
     let nextMs = -Infinity
     // the condition may look at every peer, so it is not asked after every event
@@ -118,7 +134,11 @@ export class SimMesh {
   /** An error that says how to see it again, with the last words of the PCs. */
   failure(what: string, cause?: unknown): Error {
     const lines = this.pcs.flatMap((pc) => pc.log).sort((a, b) => Number.parseFloat(a) - Number.parseFloat(b))
-    const text = [what, `at ${(this.nowMs / 1000).toFixed(3)} s, seed ${this.seed}; again: ${this.#replay}`, ...lines.slice(-20)].join('\n')
+    const text = [
+      what,
+      `at ${(this.nowMs / 1000).toFixed(3)} s, seed ${this.seed}; again: ${this.#replay}`,
+      ...lines.slice(-20)
+    ].join('\n')
     return new Error(text, cause === undefined ? {} : { cause })
   }
 
@@ -184,7 +204,11 @@ export class SimMesh {
     let best: SessionRecord | undefined
     for (const { peer } of this.running) {
       const record = peer?.sessions.records.all.get(id)
-      if (record !== undefined && (best === undefined || record.epoch > best.epoch || (record.epoch === best.epoch && record.seq > best.seq))) best = record
+      if (
+        record !== undefined &&
+        (best === undefined || record.epoch > best.epoch || (record.epoch === best.epoch && record.seq > best.seq))
+      )
+        best = record
     }
     return best
   }
@@ -206,7 +230,11 @@ export class SimMesh {
 
   /** True when each of these PCs knows what each other one gives. */
   advertised(pcs: readonly SimPc[] = this.running): boolean {
-    return pcs.every(({ peer }) => peer !== undefined && pcs.every((other) => peer.ad(other.id)?.dynamic !== undefined && peer.ad(other.id)?.static !== undefined))
+    return pcs.every(
+      ({ peer }) =>
+        peer !== undefined &&
+        pcs.every((other) => peer.ad(other.id)?.dynamic !== undefined && peer.ad(other.id)?.static !== undefined)
+    )
   }
 
   #enrol(names: readonly string[], capacity: Capacity): void {
@@ -215,7 +243,10 @@ export class SimMesh {
     const first = keys[0]
     if (first === undefined) throw new Error('a mesh has at least one PC')
     const dates = { nbf: WALL_START_MS, exp: WALL_START_MS + DELEGATION_LIFE_MS }
-    const delegation = makeDelegation({ mesh: genesis.idBytes, device: first.publicKey, caps: ['enrol', 'renew'], ...dates }, ring.key('root').sign)
+    const delegation = makeDelegation(
+      { mesh: genesis.idBytes, device: first.publicKey, caps: ['enrol', 'renew'], ...dates },
+      ring.key('root').sign
+    )
     for (const [index, name] of names.entries()) {
       const key = keys[index]!
       const random = createRandom(this.seed, 'certificate', index)

@@ -58,7 +58,8 @@ export class SimNetwork implements Network {
   }
 
   send(peer: PeerId, plane: Plane, frame: Uint8Array): boolean {
-    if (frame.length > FRAME_MAX) throw new RangeError(`a frame has at most ${FRAME_MAX} bytes, this one ${frame.length}`)
+    if (frame.length > FRAME_MAX)
+      throw new RangeError(`a frame has at most ${FRAME_MAX} bytes, this one ${frame.length}`)
     const end = this.#ends.get(peer)
     if (!this.running || end?.state !== 'open') return false
     return this.takes(end, plane) && end.send(plane, frame)
@@ -158,7 +159,8 @@ export class SimNetwork implements Network {
   /** The handshake is through: a link, or why not. */
   #call(peer: PeerId, there: Station, address: string): Failure | undefined {
     const { program } = there
-    if (program === undefined || !program.running) return { why: 'refused', detail: `${address}: nothing listens there` }
+    if (program === undefined || !program.running)
+      return { why: 'refused', detail: `${address}: nothing listens there` }
     if (there.peer !== peer) return { why: 'error', detail: `${address}: another peer is there, ${there.peer}` }
     if (this.#ends.has(peer)) {
       this.#dials.delete(peer)
@@ -194,7 +196,8 @@ export class SimNetwork implements Network {
     program.#opened(far, this.station.address)
     this.#process.setTimeout(() => {
       this.#dials.delete(peer)
-      if (near.state !== 'opening') return this.#dialFailed(peer, { why: 'reset', detail: `${address}: closed while opening` })
+      if (near.state !== 'opening')
+        return this.#dialFailed(peer, { why: 'reset', detail: `${address}: closed while opening` })
       if (this.fabric.passes(program.station, this.station)) return this.#opened(near, address)
       near.abandon(false)
       this.#ends.delete(peer)

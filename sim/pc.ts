@@ -59,7 +59,10 @@ export class SimPc {
   #starts = 0
   #offSinceMs = 0
 
-  constructor(world: World, options: { index: number; name: string; certificate: Uint8Array; key: SimKey; capacity: Capacity }) {
+  constructor(
+    world: World,
+    options: { index: number; name: string; certificate: Uint8Array; key: SimKey; capacity: Capacity }
+  ) {
     const { index, name, key, certificate, capacity } = options
     this.#world = world
     this.index = index
@@ -69,7 +72,12 @@ export class SimPc {
     this.#certificate = certificate
     this.station = world.fabric.station(key.peerId)
     this.disk = new SimDisk(this.#random('disk'))
-    this.host = new SimHost({ timeline: world.timeline, random: this.#random('host'), log: world.runs, peer: key.peerId })
+    this.host = new SimHost({
+      timeline: world.timeline,
+      random: this.#random('host'),
+      log: world.runs,
+      peer: key.peerId
+    })
   }
 
   get id(): PeerId {
@@ -144,9 +152,16 @@ export class SimPc {
       crypto: ring.cryptoOf(this.key),
       log: this.#log(process),
       host: this.host.connect(process),
-      fetchBlob: (blob: BlobRef, sources: readonly PeerId[], done: (error?: MeshError) => void) => this.#fetch(process, blob, sources, done)
+      fetchBlob: (blob: BlobRef, sources: readonly PeerId[], done: (error?: MeshError) => void) =>
+        this.#fetch(process, blob, sources, done)
     }
-    return new Peer(ports, { genesis, certificate: () => this.#certificate, name: this.name, version: '0.1.0', offer: this.capacity })
+    return new Peer(ports, {
+      genesis,
+      certificate: () => this.#certificate,
+      name: this.name,
+      version: '0.1.0',
+      offer: this.capacity
+    })
   }
 
   /** What the sensors of a real PC would tell: here a quiet PC whose use wavers a little. */
@@ -164,9 +179,18 @@ export class SimPc {
   /** From the first PC of the list that has the blob and can be reached, as fast as the cable allows. */
   #fetch(process: SimProcess, blob: BlobRef, sources: readonly PeerId[], done: (error?: MeshError) => void): void {
     const { fabric, pcs } = this.#world
-    const source = pcs.find((pc) => sources.includes(pc.id) && pc.running && pc.host.blobs.has(blob.hash) && fabric.reachesBothWays(this.station, pc.station))
+    const source = pcs.find(
+      (pc) =>
+        sources.includes(pc.id) &&
+        pc.running &&
+        pc.host.blobs.has(blob.hash) &&
+        fabric.reachesBothWays(this.station, pc.station)
+    )
     if (source === undefined) {
-      const error = new MeshError('PEER_UNREACHABLE', `none of ${sources.length} PCs that may have ${blob.hash.slice(0, 8)} answered`)
+      const error = new MeshError(
+        'PEER_UNREACHABLE',
+        `none of ${sources.length} PCs that may have ${blob.hash.slice(0, 8)} answered`
+      )
       process.setTimeout(() => done(error), DIAL_TIMEOUT_MS)
       return
     }
@@ -179,7 +203,9 @@ export class SimPc {
 
   #log(process: SimProcess): Log {
     const write = (level: string) => (phrase: string, fields?: Record<string, unknown>) => {
-      this.log.push(`${(process.mono() / 1000).toFixed(3)} s ${this.name} ${level} ${phrase} ${fields === undefined ? '' : JSON.stringify(fields)}`)
+      this.log.push(
+        `${(process.mono() / 1000).toFixed(3)} s ${this.name} ${level} ${phrase} ${fields === undefined ? '' : JSON.stringify(fields)}`
+      )
       if (this.log.length > LOG_LINES) this.log.shift()
     }
     return { debug: () => {}, info: write('info'), warn: write('warn'), error: write('error') }

@@ -24,7 +24,8 @@ export interface Outcome {
 export const SCENARIOS = { faults, hundred } as const
 export type ScenarioName = keyof typeof SCENARIOS
 
-export const replayCommand = (scenario: ScenarioName, seed: number): string => `omega sim replay --scenario ${scenario} --seed ${seed}`
+export const replayCommand = (scenario: ScenarioName, seed: number): string =>
+  `omega sim replay --scenario ${scenario} --seed ${seed}`
 
 const FORM_MS = 30_000
 const FAULT_PHASE_MS = 120_000
@@ -77,11 +78,19 @@ export function hundred(seed: number, peers = 100): Outcome {
   mesh.until(() => mesh.advertised(), { withinMs: FORM_MS, what: 'each PC knows what each other gives' })
   const jobs = mesh.pcs.map((pc) => mesh.submit(pc, 'sleep 5', { cpuMilli: 1000 }))
   mesh.run(20_000)
-  return outcome('hundred', mesh, [], [...lostSessions(mesh, jobs), ...unfinished(mesh, jobs), ...untimelyOverlaps(mesh, [])])
+  return outcome(
+    'hundred',
+    mesh,
+    [],
+    [...lostSessions(mesh, jobs), ...unfinished(mesh, jobs), ...untimelyOverlaps(mesh, [])]
+  )
 }
 
 function formMesh(mesh: SimMesh): void {
-  mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree(), { withinMs: FORM_MS, what: 'all PCs are members alive' })
+  mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree(), {
+    withinMs: FORM_MS,
+    what: 'all PCs are members alive'
+  })
 }
 
 function outcome(scenario: ScenarioName, mesh: SimMesh, told: string[], violations: string[]): Outcome {
@@ -114,7 +123,10 @@ class Story {
   }
 
   next(): void {
-    const mends = [...(this.#off.size > 0 ? [() => this.#restartOne()] : []), ...(this.#cut === undefined ? [] : [() => this.#heal()])]
+    const mends = [
+      ...(this.#off.size > 0 ? [() => this.#restartOne()] : []),
+      ...(this.#cut === undefined ? [] : [() => this.#heal()])
+    ]
     const room = this.#mesh.running.length > 1
     const breaks = [
       ...(room ? [() => this.#kill(), () => this.#killProcess()] : []),

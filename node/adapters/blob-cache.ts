@@ -36,7 +36,8 @@ export interface BlobCacheOptions {
 }
 
 export function blobPath(dataDir: string, hash: string): string {
-  if (!/^[0-9a-f]{64}$/.test(hash)) throw new MeshError('BAD_REQUEST', `"${hash.slice(0, 80)}" is not a SHA-256 (64 hex digits)`)
+  if (!/^[0-9a-f]{64}$/.test(hash))
+    throw new MeshError('BAD_REQUEST', `"${hash.slice(0, 80)}" is not a SHA-256 (64 hex digits)`)
   return join(dataDir, 'blobs', hash.slice(0, 2), hash)
 }
 
@@ -66,6 +67,7 @@ export interface StoreBlobOptions {
 export async function storeBlob(dataDir: string, content: Readable, options: StoreBlobOptions): Promise<BlobRef> {
   const temporary = join(dataDir, 'blobs', 'tmp', `${options.writer}-${randomBytes(8).toString('hex')}`)
   const maxBytes = options.maxBytes ?? Infinity
+  content.on('error', () => {}) // may come before the loop below listens, and comes out of it all the same
   const digest = createHash('sha256')
   let bytes = 0
   try {
@@ -73,7 +75,8 @@ export async function storeBlob(dataDir: string, content: Readable, options: Sto
     try {
       for await (const chunk of content as AsyncIterable<Buffer>) {
         bytes += chunk.length
-        if (bytes > maxBytes) throw new MeshError('TOO_LARGE', `the content has more than the ${maxBytes} bytes allowed`)
+        if (bytes > maxBytes)
+          throw new MeshError('TOO_LARGE', `the content has more than the ${maxBytes} bytes allowed`)
         digest.update(chunk)
         await file.writeFile(chunk)
       }
@@ -83,7 +86,10 @@ export async function storeBlob(dataDir: string, content: Readable, options: Sto
     }
     const hash = digest.digest('hex')
     if (options.hash !== undefined && options.hash !== hash)
-      throw new MeshError('WIRE_INVALID', `the content is not what its name says: expected ${options.hash}, got ${hash}`)
+      throw new MeshError(
+        'WIRE_INVALID',
+        `the content is not what its name says: expected ${options.hash}, got ${hash}`
+      )
     const path = blobPath(dataDir, hash)
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     await rename(temporary, path)
@@ -100,7 +106,9 @@ function storeError(error: Error, bytes: number): Error {
   if (error instanceof MeshError) return error
   const code = (error as NodeJS.ErrnoException).code
   if (code === 'ENOSPC' || code === 'EDQUOT')
-    return new MeshError('STORE_FAILED', `the disk is full after ${bytes} bytes; free some space and try again`, { cause: error })
+    return new MeshError('STORE_FAILED', `the disk is full after ${bytes} bytes; free some space and try again`, {
+      cause: error
+    })
   return new MeshError('STORE_FAILED', `the content could not be stored: ${error.message}`, { cause: error })
 }
 
@@ -154,7 +162,12 @@ class DiskCache implements BlobCache {
   }
 
   async put(hash: string, content: Readable, maxBytes = this.#maxBytes): Promise<{ bytes: number }> {
-    blobPath(this.#dataDir, hash)
+    try {
+      blobPath(this.#dataDir, hash)
+    } catch (error) {
+      content.destroy()
+      throw error
+    }
     return await this.#store(content, { writer: 'peer', hash, maxBytes })
   }
 

@@ -39,9 +39,11 @@ export interface Discovery {
   stop(): Promise<void>
 }
 
-const DOORS_MAX = 16
-/** A door that is still shown is told of again, for those who could not enter the first time. */
+/** A door that is still shown is told of again after that, for those who could not enter the first time. */
 const DOOR_AGAIN_MS = 15_000
+/** Told of in that time, and remembered: each costs its hearer a connection, and strangers can shout. */
+const DOORS_TOLD_MAX = 16
+const DOORS_MAX = 64
 
 /** Starts at once; `seen` of the network's handler hears of peers. */
 export async function startDiscovery(options: {
@@ -57,20 +59,29 @@ export async function startDiscovery(options: {
 
 /** For a PC without a mesh: tells of doors on the LAN, each once and again every 15 s while it is shown. */
 export function lookForDoors(onDoor: (door: Door) => void, log: Log): { readonly state: DiscoveryState; stop(): void } {
-  const told = new Map<string, { addresses: Set<string>; atMs: number }>()
+  const known = new Map<string, { addresses: Set<string>; atMs: number }>()
+  let window = { startMs: -Infinity, told: 0 }
+
+  function heard(door: Door): void {
+    const entry = known.get(door.id) ?? { addresses: new Set<string>(), atMs: -Infinity }
+    known.set(door.id, entry)
+    if (known.size > DOORS_MAX) known.delete(known.keys().next().value!)
+    // One door is heard once an interface, with the addresses of that interface.
+    for (const address of door.addresses) if (entry.addresses.size < DOORS_TOLD_MAX) entry.addresses.add(address)
+    const now = performance.now()
+    if (now - window.startMs >= DOOR_AGAIN_MS) window = { startMs: now, told: 0 }
+    if (now - entry.atMs < DOOR_AGAIN_MS || window.told >= DOORS_TOLD_MAX) return
+    window.told += 1
+    entry.atMs = now
+    onDoor({ ...door, addresses: [...entry.addresses] })
+  }
+
   const sockets = new MdnsSockets(allInterfaces, log, {
     services: () => [DOOR_SERVICE],
     answer: () => undefined,
     heard(answers) {
       const door = readDoorRecord(answers)
-      if (door === undefined || (!told.has(door.id) && told.size >= DOORS_MAX)) return
-      const known = told.get(door.id) ?? { addresses: new Set<string>(), atMs: -Infinity }
-      told.set(door.id, known)
-      for (const address of door.addresses) if (known.addresses.size < DOORS_MAX) known.addresses.add(address)
-      const now = performance.now()
-      if (now - known.atMs < DOOR_AGAIN_MS) return
-      known.atMs = now
-      onDoor({ ...door, addresses: [...known.addresses] })
+      if (door !== undefined) heard(door)
     }
   })
   return {

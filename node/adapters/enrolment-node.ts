@@ -7,7 +7,7 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Stream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
+import { guardedYamux } from './muxer.ts'
 import { createLibp2p } from 'libp2p'
 import type { Libp2p } from 'libp2p'
 import { MeshError } from '../../protocols/errors.ts'
@@ -37,7 +37,7 @@ export async function createJoinNode(listen: readonly string[]): Promise<Libp2p>
       })
     ],
     connectionEncrypters: [noise({ prologueBytes: new TextEncoder().encode(JOIN_PROLOGUE) })],
-    streamMuxers: [yamux({ maxInboundStreams: 2, maxOutboundStreams: 2 })],
+    streamMuxers: [guardedYamux({ maxInboundStreams: 2, maxOutboundStreams: 2 })],
     connectionManager: {
       maxConnections: CONNECTIONS_MAX,
       maxIncomingPendingConnections: CONNECTIONS_MAX,

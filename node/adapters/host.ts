@@ -4,7 +4,17 @@
  * input, the hardware report.
  */
 import { MeshError } from '../../protocols/errors.ts'
-import type { ChildReport, Clock, Exit, Host, HostHandler, Log, PeerId, RunOrder, SessionId } from '../../protocols/ports.ts'
+import type {
+  ChildReport,
+  Clock,
+  Exit,
+  Host,
+  HostHandler,
+  Log,
+  PeerId,
+  RunOrder,
+  SessionId
+} from '../../protocols/ports.ts'
 import { programFile } from '../install/layout.ts'
 import type { SessiondConfig } from '../sessiond/config.ts'
 import { SessiondKeeper } from '../sessiond/keeper.ts'
@@ -156,7 +166,12 @@ class SessiondHost implements PeerHost {
 
   // ---- beside the port ----
 
-  output(session: SessionId, epoch: number, from: number, options: { follow: boolean; signal?: AbortSignal }): AsyncIterable<LogFrame> {
+  output(
+    session: SessionId,
+    epoch: number,
+    from: number,
+    options: { follow: boolean; signal?: AbortSignal }
+  ): AsyncIterable<LogFrame> {
     const key = { session, epoch }
     const id = this.#next++
     const source: OutputSource = {
@@ -205,7 +220,11 @@ class SessiondHost implements PeerHost {
 
   get state(): { connected: boolean; children: number; problem?: string } {
     const children = this.#reports().filter((report) => report.state !== 'exited').length
-    return { connected: this.#link !== undefined, children, ...(this.#problem === undefined ? {} : { problem: this.#problem }) }
+    return {
+      connected: this.#link !== undefined,
+      children,
+      ...(this.#problem === undefined ? {} : { problem: this.#problem })
+    }
   }
 
   async shutdown({ keepSessions }: { keepSessions: boolean }): Promise<void> {
@@ -289,6 +308,11 @@ class SessiondHost implements PeerHost {
         return
       case 'trouble':
         return this.#options.log.warn('sessiond reports trouble', { text: message.text })
+      case 'replaced':
+        this.#options.log.error('another process took over sessiond of this data folder', {
+          dataDir: this.#options.dataDir
+        })
+        return this.#keeper.startNoMore()
       case 'bye':
         return this.#onBye()
       default:

@@ -135,7 +135,7 @@ class Switch implements Libp2pNetwork, LinkOwner {
     this.#stopped = true
     this.#handler = undefined
     for (const link of [...this.#links.values()]) this.#drop(link, true)
-    Promise.resolve(this.#node.stop())
+    void Promise.resolve(this.#node.stop())
       .catch((error: Error) => this.#options.log.warn('libp2p did not stop cleanly', { error }))
       .then(done)
   }

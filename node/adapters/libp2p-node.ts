@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
+import { guardedYamux } from './muxer.ts'
 import { createLibp2p } from 'libp2p'
 import type { Libp2p } from 'libp2p'
 import { fromHex } from '../../protocols/codec.ts'
@@ -89,7 +89,7 @@ async function createNode(options: NodeOptions, listen: string[]): Promise<Libp2
     transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
     connectionEncrypters: [noise({ prologueBytes: prologue(options.meshId) })],
     streamMuxers: [
-      yamux({
+      guardedYamux({
         maxInboundStreams: LIMITS.streamsMax,
         maxOutboundStreams: LIMITS.streamsMax,
         streamOptions: {

@@ -94,7 +94,12 @@ export class Link {
     }
     stream.addEventListener('close', ({ error }) => this.#streamEnded(error))
     stream.addEventListener('remoteCloseWrite', () => this.#streamEnded(undefined))
-    if (this.admitted || PLANE_ACCESS[plane] === 'probation') return listen()
+    if (this.admitted || PLANE_ACCESS[plane] === 'probation') {
+      listen()
+      // One that came before this side's dial was done has waited, paused.
+      if (stream.readStatus === 'paused') stream.resume()
+      return
+    }
     // Pausing is safe here and only here: outside of a 'message' listener.
     stream.pause()
     this.#held.set(stream, listen)

@@ -138,6 +138,20 @@ function build(ended: (code: number | undefined) => void): Command {
   add('stop', 'stop a session', 'omega stop 3f9a2c')
     .argument('<session>')
     .action(async (id: string, flags) => ended(await (await commands()).stop(client(), id, flags)))
+  // The simulator is a program of its own: the peer knows nothing of it.
+  program
+    .command('sim')
+    .description('replay and explore simulated meshes')
+    .argument('[arguments...]')
+    .allowUnknownOption()
+    .passThroughOptions()
+    .helpOption(false)
+    .exitOverride()
+    .action(async (rest: string[]) => {
+      const { spawnSync } = await import('node:child_process')
+      const { programFile } = await import('../install/layout.ts')
+      ended(spawnSync(process.execPath, [programFile('sim'), ...rest], { stdio: 'inherit' }).status ?? 1)
+    })
   return program
 }
 

@@ -35,6 +35,7 @@ export async function up(flags: Flags, hostname: string): Promise<number> {
   consentByEnter(peer)
   tellWhenActive(peer, flags)
   await peer.ended
+  if (peer.failure !== undefined) throw peer.failure
   return 0
 }
 

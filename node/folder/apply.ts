@@ -35,7 +35,13 @@ export interface Applied {
 }
 
 /** Rejects (WIRE_INVALID, TOO_LARGE, BAD_REQUEST) before anything is changed. */
-export async function applyResult(archive: Readable, dir: string, base: Manifest, options: ApplyOptions): Promise<Applied> {
+export async function applyResult(
+  archive: Readable,
+  dir: string,
+  base: Manifest,
+  options: ApplyOptions
+): Promise<Applied> {
+  archive.on('error', () => {}) // may come before it is read, and comes out of the reading all the same
   await removeStale(dir)
   const staging = await mkdtemp(join(dir, STAGING_PREFIX))
   try {
@@ -61,8 +67,8 @@ class Applying {
   readonly #folded = new Map<string, string>()
   /** Folders of the result that had to go beside something here: their path -> where they are. */
   readonly #beside = new Map<string, string>()
-  /** Repositories that came with this very result. */
-  readonly #made = new Set<string>()
+  /** Repositories in this result: true, they are new here; false, there is one, which did not travel and is not touched. */
+  readonly #repositories = new Map<string, boolean>()
 
   constructor(dir: string, staged: string, base: Manifest, options: ApplyOptions) {
     this.#dir = dir
@@ -76,7 +82,10 @@ class Applying {
   /** Only what was sent and is unchanged goes; a folder goes when nothing is left in it. */
   async remove(path: string): Promise<void> {
     if (pathTrouble(path) !== undefined || !this.#base.entries.has(path) || (await this.#isBehindLink(path))) {
-      this.summary.refused.push({ path: path.slice(0, 200), reason: 'it was not sent from here, so it cannot be deleted' })
+      this.summary.refused.push({
+        path: path.slice(0, 200),
+        reason: 'it was not sent from here, so it cannot be deleted'
+      })
       return
     }
     const here = await this.#markHere(path)
@@ -92,18 +101,25 @@ class Applying {
 
   async bring(path: string, mark: Mark): Promise<void> {
     const repository = repositoryPart(path)
-    if (repository !== undefined && !this.#made.has(repository) && (await this.#markHere(repository)) !== undefined) {
-      this.summary.refused.push({ path, reason: `${repository} here is a repository's own` })
-      return
-    }
-    if (repository !== undefined) this.#made.add(repository)
+    if (repository !== undefined && !(await this.#mayMake(repository))) return
     const goal = await this.#goalOf(path)
     if (mark.kind === 'dir') await this.#bringFolder(path, goal)
     else await this.#bringFile(path, goal, mark)
   }
+  async #mayMake(repository: string): Promise<boolean> {
+    const known = this.#repositories.get(repository)
+    if (known !== undefined) return known
+    const isNew = (await this.#markHere(repository)) === undefined
+    this.#repositories.set(repository, isNew)
+    if (!isNew)
+      this.summary.refused.push({ path: repository, reason: 'there is a repository here, which did not travel' })
+    return isNew
+  }
+
   /** Where the path goes, with the folders above it made. A folder that meets something else here goes beside it. */
   async #goalOf(path: string): Promise<string> {
-    for (const folder of foldersAbove(path)) if (!this.#beside.has(folder)) await this.#bringFolder(folder, this.#redirected(folder))
+    for (const folder of foldersAbove(path))
+      if (!this.#beside.has(folder)) await this.#bringFolder(folder, this.#redirected(folder))
     return this.#redirected(path)
   }
 
@@ -138,7 +154,9 @@ class Applying {
     const here = await this.#markHere(goal)
     if (here !== undefined && (await sameContent(here, join(this.#dir, goal), mark))) return
     const free =
-      here === undefined ? !this.#base.entries.has(path) || goal !== path : goal === path && (await this.#isUnchanged(path, here))
+      here === undefined
+        ? !this.#base.entries.has(path) || goal !== path
+        : goal === path && (await this.#isUnchanged(path, here))
     if (free && (here?.kind !== 'dir' || (await rmdir(join(this.#dir, goal)).then(isTrue, isFalse)))) {
       await rename(from, join(this.#dir, goal))
       this.summary.written.push(goal)
@@ -195,9 +213,12 @@ async function sameContent(here: Mark, pathHere: string, result: Mark): Promise<
 async function readHead(path: string): Promise<ResultHead> {
   try {
     const head = JSON.parse(await readFile(path, 'utf8')) as ResultHead
-    if (head.v === 1 && Array.isArray(head.deleted) && head.deleted.every((gone) => typeof gone?.path === 'string')) return head
+    if (head.v === 1 && Array.isArray(head.deleted) && head.deleted.every((gone) => typeof gone?.path === 'string'))
+      return head
   } catch (error) {
-    throw new MeshError('WIRE_INVALID', `the result's list cannot be read: ${(error as Error).message}`, { cause: error })
+    throw new MeshError('WIRE_INVALID', `the result's list cannot be read: ${(error as Error).message}`, {
+      cause: error
+    })
   }
   throw new MeshError('WIRE_INVALID', "the result's list is not of a kind this version knows")
 }

@@ -38,7 +38,10 @@ export class IgnoreStack {
   /** The same rules with some more that count for the whole folder and win. */
   with(patterns: readonly string[]): IgnoreStack {
     if (patterns.length === 0) return this
-    return new IgnoreStack(this.#names, [{ base: '', git: undefined, omega: ignore().add([...patterns]) }, ...this.#stack])
+    return new IgnoreStack(this.#names, [
+      { base: '', git: undefined, omega: ignore().add([...patterns]) },
+      ...this.#stack
+    ])
   }
 
   /** The innermost file with an opinion decides; `.omegaignore` before `.gitignore`. */

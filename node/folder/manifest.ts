@@ -54,7 +54,13 @@ export async function manifestOf(dir: string, options: ManifestOptions = {}): Pr
   return manifest
 }
 
-async function walk(dir: string, base: string, outer: IgnoreStack, options: ManifestOptions, manifest: Manifest): Promise<void> {
+async function walk(
+  dir: string,
+  base: string,
+  outer: IgnoreStack,
+  options: ManifestOptions,
+  manifest: Manifest
+): Promise<void> {
   const folder = base === '' ? dir : join(dir, base)
   const rules = await outer.enter(folder, base)
   const names: string[] = []
@@ -132,7 +138,8 @@ export async function changes(before: Manifest, dir: string, options: ManifestOp
   for (const [path, mark] of now.entries) if (!(await isSame(before, path, mark, dir))) changed.set(path, mark)
   const deleted: string[] = []
   // Not seen may also mean ignored or unreadable by now: only what is truly not there counts as deleted.
-  for (const path of before.entries.keys()) if (!now.entries.has(path) && (await isGone(join(dir, path)))) deleted.push(path)
+  for (const path of before.entries.keys())
+    if (!now.entries.has(path) && (await isGone(join(dir, path)))) deleted.push(path)
   return { changed, deleted: deleted.reverse(), skipped: now.skipped }
 }
 

@@ -54,7 +54,11 @@ export interface PackedResult extends Omit<Packed, 'manifest'> {
 }
 
 /** What changed in `dir` since `before`; undefined when nothing did. Rejects TOO_LARGE like packFolder. */
-export async function packResult(before: Manifest, dir: string, options: PackOptions = {}): Promise<PackedResult | undefined> {
+export async function packResult(
+  before: Manifest,
+  dir: string,
+  options: PackOptions = {}
+): Promise<PackedResult | undefined> {
   const rules = new IgnoreStack(['.omegaignore']).with(options.ignore ?? [])
   const entriesMax = options.entriesMax ?? FOLDER_LIMITS.entries
   const { changed, deleted, skipped } = await changes(before, dir, { rules, withoutGit: false, entriesMax })
@@ -95,7 +99,8 @@ async function writeAll(
           mark.sha256 = hash.digest('hex')
         } catch (error) {
           const code = (error as NodeJS.ErrnoException).code
-          if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EPERM' && code !== 'ELOOP' && code !== 'ENXIO') throw error
+          if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EPERM' && code !== 'ELOOP' && code !== 'ENXIO')
+            throw error
           skipped.push({ path, reason: `cannot be read: ${(error as Error).message}` })
           entries.delete(path)
         }
@@ -132,7 +137,7 @@ function largestParts(entries: Map<string, Mark>): [string, number][] {
   const sizes = new Map<string, number>()
   for (const [path, mark] of entries) {
     const slash = path.indexOf('/')
-    const name = slash === -1 ? path : path.slice(0, slash + 1)
+    const name = slash !== -1 ? path.slice(0, slash + 1) : mark.kind === 'dir' ? `${path}/` : path
     sizes.set(name, (sizes.get(name) ?? 0) + mark.size)
   }
   return [...sizes].sort((a, b) => b[1] - a[1]).slice(0, 5)

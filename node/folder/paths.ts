@@ -56,6 +56,8 @@ export async function ignoresCase(folder: string, existingName: string): Promise
 /** True when a component of the path is Git's own folder, however a file system may spell it. */
 export function repositoryPart(path: string): string | undefined {
   const names = path.split('/')
-  const at = names.findIndex((name) => /^(\.git|git~\d)[. ]*$/i.test(name.replace(/[\u200c-\u200f\u202a-\u202e\ufeff]/g, '')))
+  const at = names.findIndex((name) =>
+    /^(\.git|git~\d)[. ]*$/i.test(name.replace(/[\u200c-\u200f\u202a-\u202e\ufeff]/g, ''))
+  )
   return at === -1 ? undefined : names.slice(0, at + 1).join('/')
 }

@@ -25,7 +25,9 @@ export class TarWriter {
   readonly #pack: Pack = pack()
 
   constructor() {
-    const compress = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: LEVEL, [constants.ZSTD_c_checksumFlag]: 1 } })
+    const compress = createZstdCompress({
+      params: { [constants.ZSTD_c_compressionLevel]: LEVEL, [constants.ZSTD_c_checksumFlag]: 1 }
+    })
     // A reader that goes away ends the writer through this callback; the error itself reaches the reader.
     pipeline(Readable.from(this.#pack, { objectMode: false }), compress, (error) => {
       if (error) this.#pack.destroy(error)
@@ -39,9 +41,10 @@ export class TarWriter {
     try {
       const sink = await this.#begin(path, mark, { type: 'file', size: mark.size })
       const block = Buffer.allocUnsafe(Math.min(READ_BYTES, Math.max(mark.size, 1)))
-      for (let left = mark.size; left > 0; ) {
+      for (let left = mark.size; left > 0;) {
         const { bytesRead } = await file.read(block, 0, Math.min(block.length, left))
-        const bytes = bytesRead > 0 ? Buffer.from(block.subarray(0, bytesRead)) : Buffer.alloc(Math.min(left, READ_BYTES))
+        const bytes =
+          bytesRead > 0 ? Buffer.from(block.subarray(0, bytesRead)) : Buffer.alloc(Math.min(left, READ_BYTES))
         onBytes(bytes)
         await sink.write(bytes)
         left -= bytes.length
@@ -72,7 +75,11 @@ export class TarWriter {
     this.#pack.destroy(error)
   }
 
-  async #begin(path: string, mark: Mark, more: Partial<Header>): Promise<{ write(bytes: Buffer): Promise<void>; end(): Promise<void> }> {
+  async #begin(
+    path: string,
+    mark: Mark,
+    more: Partial<Header>
+  ): Promise<{ write(bytes: Buffer): Promise<void>; end(): Promise<void> }> {
     const header = {
       name: path,
       mode: mark.mode,
@@ -109,7 +116,10 @@ export interface TarEntry {
 }
 
 /** Entries in order. Rejects TOO_LARGE above the bounds and WIRE_INVALID for what is no such archive. */
-export async function* readTar(archive: Readable, limits: { bytes: number; entries: number }): AsyncGenerator<TarEntry> {
+export async function* readTar(
+  archive: Readable,
+  limits: { bytes: number; entries: number }
+): AsyncGenerator<TarEntry> {
   const untar = extract()
   const archiveMax = limits.bytes + limits.entries * OVERHEAD_BYTES
   const decompress = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX } })

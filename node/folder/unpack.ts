@@ -25,8 +25,13 @@ const SMALL_BYTES = 64 << 10
  * WIRE_INVALID (damaged or hostile) or BAD_REQUEST (this PC cannot store such names); what was written stays for the
  * caller to remove.
  */
-export async function unpackFolder(archive: Readable, dir: string, limits: Partial<FolderLimits> = {}): Promise<Manifest> {
+export async function unpackFolder(
+  archive: Readable,
+  dir: string,
+  limits: Partial<FolderLimits> = {}
+): Promise<Manifest> {
   const bounds = { ...FOLDER_LIMITS, ...limits }
+  archive.on('error', () => {}) // may come before it is read, and comes out of the reading all the same
   await mkdir(dir, { recursive: true, mode: 0o700 })
   if ((await readdir(dir)).length > 0) throw new MeshError('BAD_REQUEST', `${dir} is not empty`)
   const unpacking = new Unpacking(dir, bounds)
@@ -129,7 +134,10 @@ class Unpacking {
     if (!(await exists(there))) return
     this.#foldsCase ??= await ignoresCase(dirname(there), basename(there))
     if (this.#foldsCase)
-      throw new MeshError('BAD_REQUEST', `"${other}" and "${path}" are one file on this PC, which does not tell A from a`)
+      throw new MeshError(
+        'BAD_REQUEST',
+        `"${other}" and "${path}" are one file on this PC, which does not tell A from a`
+      )
   }
 
   async #writeFile(entry: TarEntry): Promise<void> {

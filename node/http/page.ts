@@ -1,8 +1,10 @@
 /**
- * The page: the files of the build, each a route of its own, found once at the start. Nothing of a request becomes a path
- * on disk. Files with a hash in their name never change; index.html is asked for again each time.
+ * The page: the files of the build, each a route of its own, read once at the start, so that a peer goes on serving the
+ * page it came with while another build takes its place on disk. Nothing of a request becomes a path. Files with a hash
+ * in their name never change; index.html is asked for again each time.
  */
-import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { extname, join, posix, resolve } from 'node:path'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from './context.ts'
@@ -33,17 +35,13 @@ export function pageRoutes(app: App, uiDir: string): void {
     return
   }
   for (const file of files) {
-    const path = join(uiDir, file)
-    const { size, mtimeMs } = statSync(path)
-    const etag = `"${size.toString(16)}-${Math.floor(mtimeMs).toString(16)}"`
+    const content = readFileSync(join(uiDir, file))
+    const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 16)}"`
     const cache = HASHED.test(file) ? 'public, max-age=31536000, immutable' : 'no-cache'
     const handler = (request: FastifyRequest, reply: FastifyReply) => {
       void reply.header('cache-control', cache).header('etag', etag)
       if (request.headers['if-none-match'] === etag) return reply.code(304).send()
-      return reply
-        .type(TYPES[extname(file)] ?? 'application/octet-stream')
-        .header('content-length', size)
-        .send(createReadStream(path))
+      return reply.type(TYPES[extname(file)] ?? 'application/octet-stream').send(content)
     }
     app.get(`/${file}`, { config, schema }, handler)
     if (file === 'index.html') app.get('/', { config, schema }, handler)

@@ -19,7 +19,8 @@ export function statusRoutes(app: App, context: Context): void {
     { config: { access: 'open' }, schema: { summary: 'Ready (200) or not (503)', tags: ['peer'] } },
     (_, reply) => {
       const { status, body } = health()
-      return reply.code(status).send(body)
+      // The page of another member may find out that this one answers; what it answers stays closed to it.
+      return reply.code(status).header('cross-origin-resource-policy', 'cross-origin').send(body)
     }
   )
   app.get(

@@ -12,6 +12,9 @@ const BASE = [
 export const PAGE_CSP = [
   ...BASE,
   "style-src 'self'",
+  // A page whose peer has died looks which member answers before it goes there. Who the members are is no business of a
+  // stranger who asks for the page, so they are not listed here.
+  "connect-src 'self' https:",
   // Text becomes markup nowhere but in Svelte's own templates.
   "require-trusted-types-for 'script'",
   'trusted-types svelte-trusted-html'

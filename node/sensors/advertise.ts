@@ -79,11 +79,21 @@ function reasons(facts: Facts, sample: Sample, hardware: HardwareReport | undefi
     battery: sample.battery,
     ...(sample.overMs === null
       ? {}
-      : { cpu: sample.cpu, perCore: sample.perCore, rxBytesPerS: sample.netRxBytesPerS, txBytesPerS: sample.netTxBytesPerS })
+      : {
+          cpu: sample.cpu,
+          perCore: sample.perCore,
+          rxBytesPerS: sample.netRxBytesPerS,
+          txBytesPerS: sample.netTxBytesPerS
+        })
   }
-  const found = Object.entries(readings).flatMap(([field, reading]) => ('missing' in reading ? [[field, cut(reading.missing, 120)]] : []))
+  const found = Object.entries(readings).flatMap(([field, reading]) =>
+    'missing' in reading ? [[field, cut(reading.missing, 120)]] : []
+  )
   if (graphicsNames(hardware).length === 0) {
-    found.push(['gpus', cut(hardware === undefined ? 'not read yet' : (hardware.errors['Graphics'] ?? 'none found'), 120)])
+    found.push([
+      'gpus',
+      cut(hardware === undefined ? 'not read yet' : (hardware.errors['Graphics'] ?? 'none found'), 120)
+    ])
   }
   return Object.fromEntries(found)
 }

@@ -64,7 +64,13 @@ function ancestors(top: string, path: string): string[] {
 function applyV2(limits: CgroupLimits, folder: string): void {
   const memoryMax = readNumber(`${folder}/memory.max`)
   if (memoryMax !== undefined && memoryMax < (limits.memoryBytes ?? NO_LIMIT_BYTES)) {
-    setMemory(limits, memoryMax, readNumber(`${folder}/memory.current`), readText(`${folder}/memory.stat`), 'inactive_file')
+    setMemory(
+      limits,
+      memoryMax,
+      readNumber(`${folder}/memory.current`),
+      readText(`${folder}/memory.stat`),
+      'inactive_file'
+    )
   }
   const [quota, period] = (readText(`${folder}/cpu.max`) ?? 'max').trim().split(' ').map(Number)
   if (quota === undefined || period === undefined || !(quota / period < (limits.cpuCores ?? Infinity))) return
@@ -88,7 +94,13 @@ function applyCpuV1(limits: CgroupLimits, folder: string, accounting: string): v
   setCpu(limits, quota / period, usedNs === undefined ? undefined : usedNs / 1e6)
 }
 
-function setMemory(limits: CgroupLimits, max: number, used: number | undefined, stat: string | undefined, cacheKey: string): void {
+function setMemory(
+  limits: CgroupLimits,
+  max: number,
+  used: number | undefined,
+  stat: string | undefined,
+  cacheKey: string
+): void {
   limits.memoryBytes = max
   delete limits.memoryUsedBytes
   const cache = Number(new RegExp(`^${cacheKey} (\\d+)$`, 'm').exec(stat ?? '')?.[1] ?? 0)

@@ -67,7 +67,7 @@ async function batteries(): Promise<unknown[]> {
 
 function printAndExit(): never {
   const bytes = Buffer.from(JSON.stringify(report) + '\n')
-  for (let sent = 0; sent < bytes.length; ) {
+  for (let sent = 0; sent < bytes.length;) {
     try {
       sent += writeSync(1, bytes, sent)
     } catch (error) {

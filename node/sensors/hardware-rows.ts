@@ -8,9 +8,11 @@ import { z } from 'zod'
 const ROWS_MAX = 64
 const FIELDS_MAX = 96
 const TEXT_MAX = 300
-const IDENTIFYING = /(^|\.)(uuid|uuids|serial|serialNum|serialNumber|serialnumber|serial_number|assetTag|machineId|hostname|fqdn|macs|hardware)$/i
+const IDENTIFYING =
+  /(^|\.)(uuid|uuids|serial|serialNum|serialNumber|serialnumber|serial_number|assetTag|machineId|hostname|fqdn|macs|hardware)$/i
 /** Zero here is systeminformation's way to say that nobody knows. */
-const NEVER_ZERO = /(speed|speedMin|speedMax|clockSpeed|temperature\w*|voltage\w*|size|vram|memory\w*|capacity|main|max|bytesPerSector)$/i
+const NEVER_ZERO =
+  /(speed|speedMin|speedMax|clockSpeed|temperature\w*|voltage\w*|size|vram|memory\w*|capacity|main|max|bytesPerSector)$/i
 /** Of no use to a person: a picture's name, and lists of hundreds of words. */
 const NOISE = /^(logofile|flags|smartData\.json_format_version.*)$/
 
@@ -54,5 +56,6 @@ function addFields(row: Row, prefix: string, item: unknown): void {
 /** Firmware often answers with a form that nobody filled in. */
 function addText(row: Row, name: string, text: string): void {
   const trimmed = text.trim().slice(0, TEXT_MAX)
-  if (trimmed !== '' && !/^(to be filled by o\.?e\.?m\.?|default string|not specified|unknown|none|-)$/i.test(trimmed)) row[name] = trimmed
+  if (trimmed !== '' && !/^(to be filled by o\.?e\.?m\.?|default string|not specified|unknown|none|-)$/i.test(trimmed))
+    row[name] = trimmed
 }

@@ -94,7 +94,8 @@ function readCounters(root: string, limits: CgroupLimits, allowed: number[] | un
   const memory = read('/proc/meminfo', parseMeminfo)
   const quota = limits.cpuCores !== undefined && limits.cpuCores < usable ? limits.cpuCores : undefined
   const words: string[] = []
-  if (usable < installed) words.push(`${usable} of ${installed} cores: this program is bound to them (CPU set or affinity)`)
+  if (usable < installed)
+    words.push(`${usable} of ${installed} cores: this program is bound to them (CPU set or affinity)`)
   if (quota !== undefined) words.push(`${round(quota)} of ${usable} cores: CPU quota of the control group`)
   if ('value' in memory && limits.memoryBytes !== undefined && limits.memoryBytes < memory.value.totalBytes) {
     words.push(`${gib(limits.memoryBytes)} of ${gib(memory.value.totalBytes)} memory: limit of the control group`)

@@ -38,7 +38,7 @@ const SECTOR_BYTES = 512
 export function parseCoreTicks(text: string): Map<number, Ticks> {
   const cores = new Map<number, Ticks>()
   // The lines of the cores come first; the interrupt line behind them can be tens of kilobytes and is not split.
-  for (let start = 0; text.startsWith('cpu', start); ) {
+  for (let start = 0; text.startsWith('cpu', start);) {
     const end = text.indexOf('\n', start)
     const [label = '', ...fields] = text.slice(start, end < 0 ? undefined : end).split(/ +/)
     // guest and guest_nice, fields 9 and 10, are already part of user and nice
@@ -80,7 +80,11 @@ export function parseNetDev(text: string): NetCounters[] {
   for (const line of text.split('\n')) {
     const colon = line.indexOf(':')
     if (colon < 0) continue
-    const fields = line.slice(colon + 1).trim().split(/\s+/).map(Number)
+    const fields = line
+      .slice(colon + 1)
+      .trim()
+      .split(/\s+/)
+      .map(Number)
     const [rxBytes, txBytes] = [fields[0], fields[8]]
     if (rxBytes === undefined || txBytes === undefined || Number.isNaN(rxBytes + txBytes)) continue
     list.push({ name: line.slice(0, colon).trim(), rxBytes, txBytes })

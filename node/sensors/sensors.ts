@@ -149,7 +149,13 @@ async function settledWithin(work: Promise<void>, waitMs: number): Promise<void>
 
 type Stamped = { atMs: number; counters: Counters }
 
-function toSample(source: Source, dataDir: string, before: Stamped | undefined, after: Stamped, slow: SlowReadings): Sample {
+function toSample(
+  source: Source,
+  dataDir: string,
+  before: Stamped | undefined,
+  after: Stamped,
+  slow: SlowReadings
+): Sample {
   const { counters } = after
   const overMs = before === undefined ? null : after.atMs - before.atMs
   const perCore = coreShares(before?.counters.cores, counters.cores)
@@ -238,7 +244,8 @@ function netTotals(source: Source, interfaces: Reading<InterfaceRate[]>): [Readi
   const outward = interfaces.value.filter((net) => net.name !== 'lo')
   const physical = outward.filter((net) => source.isPhysical(net.name))
   const counted = physical.length > 0 ? physical : outward
-  if (counted.length === 0) return [missing('no network interface but the loopback'), missing('no network interface but the loopback')]
+  if (counted.length === 0)
+    return [missing('no network interface but the loopback'), missing('no network interface but the loopback')]
   const total = (pick: (net: InterfaceRate) => number | null): Reading<number> => {
     const rates = counted.map(pick).filter((rate) => rate !== null)
     return rates.length > 0 ? value(rates.reduce((sum, rate) => sum + rate, 0)) : firstSample
@@ -274,7 +281,9 @@ function perSecond(before: number | undefined, after: number, overMs: number | n
 
 function holderFree(spaces: Reading<Space[]>, dataDir: string): Reading<number> {
   if ('missing' in spaces) return spaces
-  const holders = spaces.value.filter(({ mount }) => `${dataDir}${sep}`.startsWith(mount.endsWith(sep) ? mount : mount + sep))
+  const holders = spaces.value.filter(({ mount }) =>
+    `${dataDir}${sep}`.startsWith(mount.endsWith(sep) ? mount : mount + sep)
+  )
   const nearest = holders.sort((a, b) => b.mount.length - a.mount.length)[0]
   return nearest === undefined ? missing(`no disk that was read holds ${dataDir}`) : value(nearest.freeBytes)
 }

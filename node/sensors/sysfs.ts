@@ -14,7 +14,10 @@ const ENTRIES_MAX = 64
 
 /** The hottest sensor of the processor. */
 export async function readTemperature(root: string): Promise<Reading<number>> {
-  const found = [...(await chipTemperatures(`${root}/sys/class/hwmon`)), ...(await zoneTemperatures(`${root}/sys/class/thermal`))]
+  const found = [
+    ...(await chipTemperatures(`${root}/sys/class/hwmon`)),
+    ...(await zoneTemperatures(`${root}/sys/class/thermal`))
+  ]
   // a sensor that is not wired reports zero, or far outside of what silicon survives
   const plausible = found.filter((c) => c > 0 && c < 150)
   return plausible.length > 0
@@ -56,7 +59,8 @@ async function zoneTemperatures(folder: string): Promise<number[]> {
   const found: number[] = []
   for (const zone of await list(folder)) {
     if (!zone.startsWith('thermal_zone')) continue
-    if (CPU_ZONES.test((await readText(`${folder}/${zone}/type`)) ?? '')) found.push(await readMilliC(`${folder}/${zone}/temp`))
+    if (CPU_ZONES.test((await readText(`${folder}/${zone}/type`)) ?? ''))
+      found.push(await readMilliC(`${folder}/${zone}/temp`))
   }
   return found
 }

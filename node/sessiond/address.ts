@@ -67,6 +67,9 @@ export function sessiondSecret(dataDir: string): Buffer {
 function readSecret(path: string): Buffer {
   const secret = readFileSync(path)
   if (secret.length !== SECRET_BYTES)
-    throw new MeshError('HOST_FAILED', `${path} is damaged (${secret.length} bytes instead of ${SECRET_BYTES}); delete it`)
+    throw new MeshError(
+      'HOST_FAILED',
+      `${path} is damaged (${secret.length} bytes instead of ${SECRET_BYTES}); delete it`
+    )
   return secret
 }

@@ -9,6 +9,7 @@ import type { Readable, Writable } from 'node:stream'
 import { MeshError } from '../../protocols/errors.ts'
 import type { Launch } from './launchers/index.ts'
 import { os } from './os/index.ts'
+import type { Tree } from './os/index.ts'
 import { release } from './pipes.ts'
 import type { Pipe, Pipes } from './pipes.ts'
 
@@ -30,19 +31,24 @@ export interface ChildEnd {
 
 export class Child {
   readonly pid: number
-  readonly #session: string
+  readonly #tree: Tree
   readonly #process: ChildProcess
   readonly #outputs: Readable[]
-  readonly #startedAt = performance.now()
   #stdin: Writable | undefined
   /** Resolves once, after the last output. */
   readonly ended: Promise<ChildEnd>
   #exited = false
 
-  private constructor(child: ChildProcess, pid: number, outputs: Readable[], stdin: Writable | undefined, options: ChildOptions) {
-    this.pid = pid
+  private constructor(
+    child: ChildProcess,
+    tree: Tree,
+    outputs: Readable[],
+    stdin: Writable | undefined,
+    options: ChildOptions
+  ) {
+    this.pid = tree.leader
     this.#process = child
-    this.#session = options.session
+    this.#tree = tree
     this.#outputs = outputs
     this.#stdin = stdin
     stdin?.on('error', () => (this.#stdin = undefined))
@@ -58,11 +64,22 @@ export class Child {
     const taken = await pipes.take(options.stdin ? ['output', 'output', 'input'] : ['output', 'output'])
     try {
       mayStart()
+      const forksBefore = os.forks()
       const child = spawnChild(options, taken)
       const pid = await pidOf(child, options.launch.file)
       os.lowerPriority(pid)
-      const [stdout, stderr, stdin] = taken?.map((pipe) => pipe.ours) ?? [child.stdout!, child.stderr!, child.stdin ?? undefined]
-      return new Child(child, pid, [stdout as Readable, stderr as Readable], stdin as Writable | undefined, options)
+      const [stdout, stderr, stdin] = taken?.map((pipe) => pipe.ours) ?? [
+        child.stdout!,
+        child.stderr!,
+        child.stdin ?? undefined
+      ]
+      return new Child(
+        child,
+        { session: options.session, leader: pid, forksBefore },
+        [stdout as Readable, stderr as Readable],
+        stdin as Writable | undefined,
+        options
+      )
     } catch (error) {
       for (const pipe of taken ?? []) pipe.ours.destroy()
       throw error
@@ -74,7 +91,8 @@ export class Child {
   /** Resolves when the bytes are in the pipe. Rejects HOST_FAILED when the program takes no more. */
   async input(bytes: Uint8Array): Promise<void> {
     const stdin = this.#stdin
-    if (stdin === undefined || stdin.destroyed) throw new MeshError('HOST_FAILED', 'the program takes no input (any more)')
+    if (stdin === undefined || stdin.destroyed)
+      throw new MeshError('HOST_FAILED', 'the program takes no input (any more)')
     await new Promise<void>((resolve, reject) =>
       stdin.write(bytes, (error) =>
         error ? reject(new MeshError('HOST_FAILED', `the program takes no more input: ${error.message}`)) : resolve()
@@ -94,22 +112,22 @@ export class Child {
 
   signal(signal: NodeJS.Signals): void {
     if (this.#exited) return
-    if (signal === 'SIGKILL') os.signalTree(this.pid, this.#session, 'SIGKILL')
+    if (signal === 'SIGKILL') os.signalTree(this.#tree, 'SIGKILL')
     else os.signalGroup(this.pid, signal)
   }
 
   freeze(): void {
-    if (!this.#exited) os.signalTree(this.pid, this.#session, os.canFreeze ? 'SIGSTOP' : 'SIGKILL')
+    if (!this.#exited) os.signalTree(this.#tree, os.canFreeze ? 'SIGSTOP' : 'SIGKILL')
   }
 
   thaw(): void {
-    if (!this.#exited) os.signalTree(this.pid, this.#session, 'SIGCONT')
+    if (!this.#exited) os.signalTree(this.#tree, 'SIGCONT')
   }
 
   async #end(): Promise<ChildEnd> {
     const [code, signal] = (await once(this.#process, 'exit')) as [number | null, NodeJS.Signals | null]
     this.#exited = true
-    if (!os.surelyAlone(this.pid, performance.now() - this.#startedAt)) os.signalTree(this.pid, this.#session, 'SIGKILL')
+    os.signalTree(this.#tree, 'SIGKILL')
     this.#stdin?.destroy()
     await this.#drained()
     return { code, signal: signal?.replace(/^SIG/, '') ?? null }

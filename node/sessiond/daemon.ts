@@ -44,7 +44,9 @@ export class Daemon {
     this.#config = config
     this.#leave = leave
     this.#leash = new Leash(config.leashMs, os.bootMs, (why) => this.#onLapse(why))
-    this.#hardware = new Hardware(config.hardwareHelper, config.hardwareEveryMs, (report) => this.#emit(hardwareMessage(report)))
+    this.#hardware = new Hardware(config.hardwareHelper, config.hardwareEveryMs, (report) =>
+      this.#emit(hardwareMessage(report))
+    )
     this.#context = {
       config,
       pipes: new Pipes(),
@@ -75,7 +77,8 @@ export class Daemon {
     this.#link = link
     if (before !== undefined) {
       this.#forsake()
-      before.close('another peer process took over')
+      before.send({ t: 'replaced' } satisfies FromSessiond)
+      before.end('another peer process took over')
     }
     link.listen(
       (message) => {
@@ -122,7 +125,9 @@ export class Daemon {
       case 'freeze':
         return this.#run(message)?.freeze('order')
       case 'thaw':
-        return this.#run(message)?.thaw('order', 'leash')
+        // An answer of a peer that has lost the leash since says nothing about now.
+        if (this.#leash.held) this.#run(message)?.thaw('order', 'leash')
+        return
       case 'discard':
         return void this.#discard(message)
       case 'acknowledge':
@@ -165,7 +170,14 @@ export class Daemon {
     if (refusal !== undefined) return this.#emit({ t: 'notStarted', ...keyOf(order), reason: refusal })
     this.#raiseFence(order)
     const command = order.argv.join(' ').slice(0, 200)
-    const run = new Run(this.#context, { ...keyOf(order), state: 'starting', pid: 0, pidStart: '', command, startedAt: Date.now() })
+    const run = new Run(this.#context, {
+      ...keyOf(order),
+      state: 'starting',
+      pid: 0,
+      pidStart: '',
+      command,
+      startedAt: Date.now()
+    })
     this.#runs.set(name, run)
     clearTimeout(this.#lingerTimer)
     this.#leash.watch(true)
@@ -260,7 +272,11 @@ export class Daemon {
 
   #retain(): void {
     const finished = [...this.#runs.values()].filter((run) => run.note.exit !== undefined)
-    for (const { session, epoch } of toForget(finished.map((run) => run.note), Date.now(), this.#config)) {
+    for (const { session, epoch } of toForget(
+      finished.map((run) => run.note),
+      Date.now(),
+      this.#config
+    )) {
       const run = this.#run({ session, epoch })
       this.#runs.delete(nameOf({ session, epoch }))
       this.#emit({ t: 'forgotten', session, epoch })

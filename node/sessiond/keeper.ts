@@ -19,7 +19,7 @@ const POLL_MS = 15
 const BACKOFF_MS = [50, 250, 1000, 2000, 5000]
 const LOG_MAX_BYTES = 1 << 20
 /** V8 keeps young garbage in three spaces of this size; sessiond makes little. */
-const NODE_FLAGS = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning']
+const NODE_FLAGS = ['--max-semi-space-size=1', '--disable-warning=ExperimentalWarning']
 
 export interface KeeperOptions {
   dataDir: string
@@ -63,7 +63,7 @@ export class SessiondKeeper {
   }
 
   async #keep(): Promise<void> {
-    for (let failures = 0; !this.#stopped; ) {
+    for (let failures = 0; !this.#stopped;) {
       try {
         const link = await this.#reach()
         failures = 0
@@ -82,7 +82,7 @@ export class SessiondKeeper {
     return new Promise((resolve) => {
       link.onEnd((why) => {
         this.#link = undefined
-        if (!this.#stopped) this.#events.down(why)
+        this.#events.down(why)
         resolve()
       })
       this.#events.up(link)
@@ -135,13 +135,17 @@ export class SessiondKeeper {
     if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > LOG_MAX_BYTES) truncateSync(log)
     const output = openSync(log, 'a', 0o600)
     try {
-      return spawn(process.execPath, [...NODE_FLAGS, script, '--data-dir', dataDir, '--config', JSON.stringify(config)], {
-        cwd: dataDir,
-        detached: true,
-        windowsHide: true,
-        env: cleanEnvironment(process.env),
-        stdio: ['ignore', output, output]
-      })
+      return spawn(
+        process.execPath,
+        [...NODE_FLAGS, script, '--data-dir', dataDir, '--config', JSON.stringify(config)],
+        {
+          cwd: dataDir,
+          detached: true,
+          windowsHide: true,
+          env: cleanEnvironment(process.env),
+          stdio: ['ignore', output, output]
+        }
+      )
     } finally {
       closeSync(output)
     }

@@ -23,7 +23,7 @@ export interface LogSource {
 export async function* readLog(folder: string, from: number, source: LogSource): AsyncGenerator<LogFrame> {
   const cursor = new Cursor(folder)
   try {
-    for (let wanted = from; ; ) {
+    for (let wanted = from; ;) {
       const frames = await cursor.read(wanted, source.end())
       for (const frame of frames) {
         wanted = frame.offset
@@ -76,7 +76,8 @@ class Cursor {
     const segments = await segmentsIn(this.#folder)
     const index = segments.findLastIndex((segment) => segment.start <= offset)
     // Left at the end of its last segment: only a later one can hold more.
-    const candidates = index !== -1 && segments[index]!.start >= this.#at ? segments.slice(index) : segments.slice(index + 1)
+    const candidates =
+      index !== -1 && segments[index]!.start >= this.#at ? segments.slice(index) : segments.slice(index + 1)
     for (const segment of candidates) {
       try {
         this.#file = await open(join(this.#folder, segmentName(segment.start)), 'r')

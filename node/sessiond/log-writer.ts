@@ -75,6 +75,7 @@ export class LogWriter {
 
   /** `offset`: everything before it has been read. */
   setReader(reader: number, offset: number): void {
+    if (!Number.isFinite(offset)) return
     this.#readers.set(reader, Math.max(offset, this.#readers.get(reader) ?? 0))
     this.#trim()
     this.#judge()

@@ -11,7 +11,9 @@ import type { Readable } from 'node:stream'
 /** Some eight children with all three streams; a subshell takes a third of a millisecond to start. */
 const BATCH = 24
 const LOW = 12
-const LEND = `p() { read -r pid rest </proc/self/stat; echo "$pid" >&4; read -r end <&3; }; ${Array(BATCH + 1).fill('p').join('|')}`
+const LEND = `p() { read -r pid rest </proc/self/stat; echo "$pid" >&4; read -r end <&3; }; ${Array(BATCH + 1)
+  .fill('p')
+  .join('|')}`
 
 /** `child` is given to spawn and closed by `release` after; `ours` is the other end. */
 export interface Pipe {
@@ -72,7 +74,10 @@ function asPipe({ reads, writes }: Ends, direction: 'input' | 'output'): Pipe {
 
 /** Starts the lenders, opens what they hold, ends them. Rejects when not one pipe came of it. */
 async function borrow(): Promise<Ends[]> {
-  const shell = spawn('/bin/sh', ['-c', LEND], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] })
+  const shell = spawn('/bin/sh', ['-c', LEND], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']
+  })
   shell.on('error', () => {}) // then no pid comes
   const [, , , hold, report] = shell.stdio as unknown as [null, null, null, Socket, Readable]
   const ends: Ends[] = []

@@ -13,7 +13,9 @@ export function toForget(finished: readonly RunNote[], now: number, limits: Rete
   for (const note of finished) if (old(note)) forget.add(note)
   const rest = finished
     .filter((note) => !forget.has(note))
-    .sort((a, b) => Number(b.acknowledged ?? false) - Number(a.acknowledged ?? false) || (a.endedAt ?? 0) - (b.endedAt ?? 0))
+    .sort(
+      (a, b) => Number(b.acknowledged ?? false) - Number(a.acknowledged ?? false) || (a.endedAt ?? 0) - (b.endedAt ?? 0)
+    )
   let bytes = rest.reduce((sum, note) => sum + (note.keptBytes ?? 0), 0)
   let runs = rest.length
   for (const note of rest) {

@@ -128,8 +128,7 @@ export async function removeTree(folder: string): Promise<void> {
 
 async function openFolders(folder: string): Promise<void> {
   await chmod(folder, 0o700)
-  for await (const entry of await opendir(folder))
-    if (entry.isDirectory()) await openFolders(join(folder, entry.name))
+  for await (const entry of await opendir(folder)) if (entry.isDirectory()) await openFolders(join(folder, entry.name))
 }
 
 /** Bytes of the files below a folder, links not followed. */

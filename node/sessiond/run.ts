@@ -116,7 +116,10 @@ export class Run {
     if (this.#frozenBy.size > 0) this.#child.freeze()
     if (this.#discarded) this.#child.signal('SIGKILL')
     const noted = writeNote(config.dataDir, this.#note).catch((error: Error) => {
-      this.#context.emit({ t: 'trouble', text: `the state of session ${session} could not be written: ${error.message}` })
+      this.#context.emit({
+        t: 'trouble',
+        text: `the state of session ${session} could not be written: ${error.message}`
+      })
     })
     this.#finished = this.#child.ended.then(async (end) => {
       await noted
@@ -142,12 +145,19 @@ export class Run {
     if (keepWork) errors.push(`the files are kept in ${workFolder(folder)} on the PC that ran it`)
     const exit = { ...end, ...packed, logBytes: this.#log!.end }
     if (errors.length > 0) exit.outputError = errors.join('; ')
-    const keptBytes = this.#log!.keptBytes + (packed.output?.bytes ?? 0) + (keepWork ? await treeBytes(workFolder(folder)) : 0)
+    const keptBytes =
+      this.#log!.keptBytes + (packed.output?.bytes ?? 0) + (keepWork ? await treeBytes(workFolder(folder)) : 0)
     this.#note = { ...this.#note, state: 'exited', exit, endedAt: Date.now(), keptBytes }
     if (this.#discarded) return await this.#remove()
     await writeNote(dataDir, this.#note).catch((error: Error) => {
-      this.#context.emit({ t: 'trouble', text: `the end of session ${this.key.session} could not be written: ${error.message}` })
+      this.#context.emit({
+        t: 'trouble',
+        text: `the end of session ${this.key.session} could not be written: ${error.message}`
+      })
     })
+    // Thousands of finished runs are kept: none of them holds on to what only a living one needs.
+    this.#child = undefined
+    this.#log = undefined
     this.#context.emit({ t: 'exited', ...this.key, exit })
     if (!keepWork) await removeTree(workFolder(folder)).catch(() => {})
   }
@@ -180,7 +190,8 @@ export class Run {
   }
 
   input(n: number, bytes: Uint8Array): void {
-    const done = (error?: string) => this.#context.emit({ t: 'inputDone', ...this.key, n, ...(error === undefined ? {} : { error }) })
+    const done = (error?: string) =>
+      this.#context.emit({ t: 'inputDone', ...this.key, n, ...(error === undefined ? {} : { error }) })
     if (this.#inputBytes + bytes.length > INPUT_MAX) return done(`more than ${INPUT_MAX} bytes of input wait already`)
     this.#inputBytes += bytes.length
     void this.#inputTo(bytes).then(
@@ -207,7 +218,7 @@ export class Run {
   attach(reader: number, from: number): void {
     this.#readers.set(reader, from)
     this.#log?.setReader(reader, from)
-    this.#context.emit({ t: 'grew', ...this.key, end: this.#log?.end ?? this.#note.exit?.logBytes ?? 0 })
+    this.#tellGrew()
   }
 
   acknowledgeOutput(reader: number, offset: number): void {
@@ -247,7 +258,10 @@ export class Run {
 
   async #remove(): Promise<void> {
     await removeRun(this.#context.config.dataDir, this.key).catch((error: Error) => {
-      this.#context.emit({ t: 'trouble', text: `${runFolder(this.#context.config.dataDir, this.key)} could not be removed: ${error.message}` })
+      this.#context.emit({
+        t: 'trouble',
+        text: `${runFolder(this.#context.config.dataDir, this.key)} could not be removed: ${error.message}`
+      })
     })
   }
 
@@ -266,7 +280,6 @@ export class Run {
 
   #tellGrew(): void {
     this.#grewLate = false
-    this.#context.emit({ t: 'grew', ...this.key, end: this.#log!.end })
+    this.#context.emit({ t: 'grew', ...this.key, end: this.#log?.end ?? this.#note.exit?.logBytes ?? 0 })
   }
 }
-

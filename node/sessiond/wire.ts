@@ -50,6 +50,8 @@ export type FromSessiond =
   | ({ t: 'forgotten' } & RunKey)
   | { t: 'hardware'; json?: string; error?: string; ageMs: number }
   | { t: 'trouble'; text: string }
+  /** Another process of this data folder connected; this one must not fight it. */
+  | { t: 'replaced' }
   | { t: 'bye' }
 
 export type LocalMessage = { t: string } & Record<string, unknown>
@@ -134,7 +136,8 @@ export function checkOrder(value: unknown): asserts value is RunOrder {
               : order.input !== undefined && !isBlob(order.input)
                 ? 'input'
                 : undefined
-  if (bad !== undefined) throw new MeshError('WIRE_INVALID', `run order of ${String(order.session)}: "${bad}" is not valid`)
+  if (bad !== undefined)
+    throw new MeshError('WIRE_INVALID', `run order of ${String(order.session)}: "${bad}" is not valid`)
 }
 
 /** NUL ends a string for the OS: a text with one in it would be cut short silently. */

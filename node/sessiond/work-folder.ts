@@ -36,7 +36,11 @@ function notHere(input: BlobRef, error: Error): MeshError {
 }
 
 /** Undefined parts are left out: no folder travelled, or nothing changed. Never rejects; what went wrong is said in words. */
-export async function packOutput(dataDir: string, runFolder: string, maxBytes: number): Promise<Pick<Exit, 'output' | 'outputError'>> {
+export async function packOutput(
+  dataDir: string,
+  runFolder: string,
+  maxBytes: number
+): Promise<Pick<Exit, 'output' | 'outputError'>> {
   const base = baseFile(runFolder)
   if (!(await access(base).then(isTrue, isFalse))) return {}
   try {
@@ -65,7 +69,10 @@ export async function startFolder(runFolder: string, cwd: string, travelled: boo
     throw new MeshError('BAD_REQUEST', `the start folder "${cwd}" must be inside the folder that travels`)
   const found = await stat(wanted).catch(() => undefined)
   if (found === undefined || !found.isDirectory())
-    throw new MeshError('BAD_REQUEST', `there is no folder "${cwd}" ${isAbsolute(cwd) ? 'on this PC' : 'in what was sent'}`)
+    throw new MeshError(
+      'BAD_REQUEST',
+      `there is no folder "${cwd}" ${isAbsolute(cwd) ? 'on this PC' : 'in what was sent'}`
+    )
   if (isAbsolute(cwd)) return wanted
   const [inside, real] = await Promise.all([realpath(top), realpath(wanted)])
   if (relative(inside, real).startsWith('..'))

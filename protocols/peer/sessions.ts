@@ -10,7 +10,7 @@ import { peerKey, toHex } from '../codec.ts'
 import { adopt, createAdmission, grant, granted, release } from '../placement/index.ts'
 import type { Admission, Offer, SchedFrame } from '../placement/index.ts'
 import type { ChildReport, Exit, PeerId, RunOrder, SessionId } from '../ports.ts'
-import { chooseKeepers, compareVersion, FINAL_STATES, sessionMachine, summarize, survivesRunner, takeoverInMs } from '../session/index.ts'
+import { chooseKeepers, compareVersion, FINAL_STATES, REPLACE_KEEPER_MS, replaceKeepers, sessionMachine, summarize, survivesRunner, takeoverInMs } from '../session/index.ts'
 import type { ChildEnd, SessionEvent, SessionInput, SessionRecord, SessionSpec, SessionState } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import { Placer } from './placer.ts'
@@ -54,6 +54,7 @@ export class Sessions {
   #children: Map<SessionId, ChildReport> | undefined
   #startedAt = 0
   #watch: unknown
+  #keeperTimer: unknown
   #drained: (() => void) | undefined
 
   constructor(ctx: PeerContext, offer: Offer) {
@@ -183,6 +184,24 @@ export class Sessions {
   /** A member came, went or died: its sessions may be taken over after a while. */
   membersChanged(): void {
     this.#armWatch()
+    this.#keeperTimer ??= this.#ctx.ports.clock.setTimeout(() => {
+      this.#keeperTimer = undefined
+      for (const id of this.#owned.keys()) this.#replaceKeepers(id)
+      // One that has gone since, or nobody to take its place yet: look again.
+      const missing = [...this.#owned.keys()].some((id) => this.records.all.get(id)?.keepers.some((keeper) => this.#ctx.goneMs(keeper) !== undefined))
+      if (missing) this.membersChanged()
+    }, REPLACE_KEEPER_MS + WATCH_MS)
+  }
+
+  /** Records of live sessions get back the copies that were lost with a keeper. */
+  #replaceKeepers(id: SessionId): void {
+    const record = this.records.all.get(id)
+    if (record === undefined) return
+    const gone = (peer: PeerId): boolean => (this.#ctx.goneMs(peer) ?? 0) >= REPLACE_KEEPER_MS
+    const keepers = replaceKeepers(record, gone, this.#ctx.alivePeers(), this.#ctx.ports.crypto)
+    if (keepers === undefined) return
+    const next = this.#update(record, { keepers })
+    this.records.commit(next, 2, () => this.#ctx.publish(summarize(next)))
   }
 
   linkUp(peer: PeerId): void {

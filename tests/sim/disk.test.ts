@@ -1,6 +1,6 @@
 /** Ways in which a simulated disk fails, beyond what every store promises. */
 import { expect, test } from 'vitest'
-import { MeshError } from '../../protocols/errors.ts'
+import type { MeshError } from '../../protocols/errors.ts'
 import { SimProcess, Timeline } from '../../sim/clock.ts'
 import { SimDisk } from '../../sim/disk.ts'
 import { createRandom } from '../../sim/random.ts'

@@ -9,31 +9,38 @@ const TAKEOVER_MIN_MS = 6500
 
 function formed(options: MeshOptions): SimMesh {
   const mesh = startMesh(options)
-  mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree() && mesh.advertised(), { withinMs: FORM_MS, what: 'the mesh has formed' })
+  mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree() && mesh.advertised(), {
+    withinMs: FORM_MS,
+    what: 'the mesh has formed'
+  })
   return mesh
 }
 const runsOf = (mesh: SimMesh, job: Job) => mesh.world.runs.of(job.id ?? '')
 const isRunning = (mesh: SimMesh, job: Job): boolean => runsOf(mesh, job).some((run) => run.toMs === undefined)
 function running(mesh: SimMesh, job: Job, on?: string): void {
   const there = on === undefined ? undefined : mesh.pc(on).id
-  const runs = (): boolean => runsOf(mesh, job).some((run) => run.toMs === undefined && (there === undefined || run.peer === there))
-  mesh.until(() => runs() && mesh.session(job.id)?.state === 'running', { withinMs: 30_000, what: `the job runs${on === undefined ? '' : ` on ${on}`}` })
+  const runs = (): boolean =>
+    runsOf(mesh, job).some((run) => run.toMs === undefined && (there === undefined || run.peer === there))
+  mesh.until(() => runs() && mesh.session(job.id)?.state === 'running', {
+    withinMs: 30_000,
+    what: `the job runs${on === undefined ? '' : ` on ${on}`}`
+  })
 }
 
-test('a hundred peers form a mesh, gossip what they have, and share the work of one', { timeout: 120_000 }, () => {
+test('a hundred peers form a mesh, gossip what they have, and share the work of one', { timeout: 300_000 }, () => {
   const mesh = formed({ seed: 1, peers: 100 })
   expect(mesh.nowMs).toBeLessThan(10_000)
-  const jobs = Array.from({ length: 100 }, () => mesh.submit(0, 'sleep 8', { cpuMilli: 2000 }))
-  mesh.until(() => jobs.every((job) => isRunning(mesh, job)), { withinMs: 8000, everyMs: 100, what: 'all jobs run at once' })
+  const jobs = Array.from({ length: 50 }, () => mesh.submit(0, 'sleep 6', { cpuMilli: 4000 }))
+  mesh.until(() => jobs.every((job) => isRunning(mesh, job)), { withinMs: 10_000, everyMs: 100, what: 'all jobs run' })
   expect(jobs.every((job) => job.durability === 2)).toBe(true)
   const places = new Set(mesh.world.runs.runs.map((run) => run.peer))
-  expect(places.size, 'two of these fit on one PC').toBeGreaterThanOrEqual(50)
+  expect(places.size, 'one of these takes a whole PC').toBe(50)
   mesh.until(() => jobs.every((job) => mesh.session(job.id)?.state === 'finished'), {
     withinMs: 20_000,
     everyMs: 250,
     what: 'all jobs have finished'
   })
-  expect(mesh.world.runs.runs).toHaveLength(100)
+  expect(mesh.world.runs.runs).toHaveLength(50)
 })
 
 test('the same seed is the same run, to the last event; another seed is another', () => {
@@ -86,7 +93,10 @@ test('a peer process that stays away: its child stands still before another one 
   running(mesh, job)
   const first = mesh.session(job.id)!.runner
   mesh.killPeerProcess(mesh.pcs.find((pc) => pc.id === first)!)
-  mesh.until(() => isRunning(mesh, job) && runsOf(mesh, job).length === 2, { withinMs: 20_000, what: 'the job runs elsewhere' })
+  mesh.until(() => isRunning(mesh, job) && runsOf(mesh, job).length === 2, {
+    withinMs: 20_000,
+    what: 'the job runs elsewhere'
+  })
   const [before, after] = runsOf(mesh, job)
   expect(after!.peer).not.toBe(first)
   expect(before!.toMs).toBeLessThanOrEqual(after!.fromMs)
@@ -103,7 +113,10 @@ test('what was accepted is not lost with its submitter', () => {
   mesh.until(() => job.id !== undefined, { withinMs: 5000, what: 'the job is accepted' })
   mesh.kill(0)
   expect(job.durability).toBe(2)
-  mesh.until(() => mesh.session(job.id)?.state === 'finished', { withinMs: 60_000, what: 'the job has finished without its submitter' })
+  mesh.until(() => mesh.session(job.id)?.state === 'finished', {
+    withinMs: 60_000,
+    what: 'the job has finished without its submitter'
+  })
 })
 
 test('the survivor of two works on alone', () => {
@@ -120,7 +133,10 @@ test('a partition makes two halves that each agree, and healing makes one mesh a
   mesh.cut([...left], [...right])
   mesh.until(() => mesh.agree(left) && mesh.agree(right), { withinMs: 30_000, what: 'each half agrees on itself' })
   const jobs = [mesh.submit(0, 'sleep 2'), mesh.submit(5, 'sleep 2')]
-  mesh.until(() => jobs.every((job) => mesh.session(job.id)?.state === 'finished'), { withinMs: 10_000, what: 'each half works' })
+  mesh.until(() => jobs.every((job) => mesh.session(job.id)?.state === 'finished'), {
+    withinMs: 10_000,
+    what: 'each half works'
+  })
   mesh.heal()
   mesh.until(() => mesh.agree(), { withinMs: 60_000, what: 'all six agree again' })
 })

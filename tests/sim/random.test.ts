@@ -12,7 +12,16 @@ const first = (seed: number, ...names: string[]): string => {
 
 test('a stream depends on its seed and its names, and on nothing else', () => {
   expect(first(1, 'a', 'disk')).toBe(first(1, 'a', 'disk'))
-  const all = [first(1, 'a'), first(2, 'a'), first(1, 'b'), first(1, 'a', 'b'), first(1, 'ab'), first(1, 'a', ''), first(0), first(2 ** 31)]
+  const all = [
+    first(1, 'a'),
+    first(2, 'a'),
+    first(1, 'b'),
+    first(1, 'a', 'b'),
+    first(1, 'ab'),
+    first(1, 'a', ''),
+    first(0),
+    first(2 ** 31)
+  ]
   expect(new Set(all).size).toBe(all.length)
 })
 
@@ -57,7 +66,10 @@ test('a trace tells what happened, and in which order', () => {
     return trace.digest()
   }
   const number = (n: number) => (trace: Trace) => trace.number(n)
-  const bytes = (...list: number[]) => (trace: Trace) => trace.bytes(Uint8Array.from(list))
+  const bytes =
+    (...list: number[]) =>
+    (trace: Trace) =>
+      trace.bytes(Uint8Array.from(list))
   expect(digest(number(1), number(2))).toBe(digest(number(1), number(2)))
   const all = [
     digest(number(1), number(2)),

@@ -31,6 +31,8 @@ export interface Options {
   /** How often readings move; 0 is never, so that pictures are alike. */
   tickMs?: number
   role?: 'admin' | 'user' | 'viewer'
+  /** Origins that the page may try by itself; a peer's health may then be asked from elsewhere. */
+  mayTry?: string[]
 }
 
 export class FakePeer {
@@ -113,6 +115,14 @@ export class FakePeer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = new URL(request.url ?? '/', 'http://fake').pathname
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
+    const { mayTry } = this.#options
+    if (mayTry && path === '/')
+      response.setHeader(
+        'content-security-policy',
+        SECURITY_HEADERS['content-security-policy']?.replace(/(connect-src 'self') https:/, `$1 ${mayTry.join(' ')}`) ??
+          ''
+      )
+    if (mayTry && path === '/health') response.setHeader('cross-origin-resource-policy', 'cross-origin')
     if (path === '/health')
       return json(response, this.mesh.status.phase === 'active' ? 200 : 503, { state: this.mesh.status.phase })
     if (!path.startsWith('/api/v1/')) return file(this.#options.dir, path, response)

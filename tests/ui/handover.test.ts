@@ -90,7 +90,7 @@ test('the page goes by itself to a member that answers with a trusted certificat
   ).toEqual({ by: 'itself', member: atlas })
 })
 
-test('where no try was allowed, a page that came over TLS goes by itself and any other waits for a click', () => {
+test('where no try was allowed, a page with a trusted certificate goes by itself and any other waits for a click', () => {
   const tried = [{ member: den, probe: 'unknown' as const }]
   expect(decideMove(tried, true)).toEqual({ by: 'itself', member: den })
   expect(decideMove(tried, false)).toEqual({ by: 'click', member: den })

@@ -295,6 +295,34 @@ describe.skipIf(browserMissing())('in Chromium', TIME, () => {
     await other.kill()
   })
 
+  test('where the page may try other members, it goes by itself to the one that answers', async () => {
+    const alive = await FakePeer.start({ scenario: 'office', dir, tickMs: 0, mayTry: [] })
+    const url = alive.url.replace('127.0.0.1', 'localhost')
+    const dead = 'http://localhost:9'
+    await using at = await visit({ mayTry: [url, dead] })
+    const [, atlas, studio] = at.peer.mesh.nodes
+    at.peer.others = [
+      { peerId: atlas?.peerId ?? '', name: 'atlas', url: dead },
+      { peerId: studio?.peerId ?? '', name: 'studio', url }
+    ]
+    alive.mesh.status = { ...alive.mesh.status, name: 'studio', peerId: studio?.peerId ?? '' }
+    await signIn(at.peer, at.page, '/sessions?state=open')
+    await at.peer.kill()
+    await at.page.waitForURL(`${url}/#/sessions?state=open`)
+    await at.page.getByText('As seen from studio').waitFor()
+    expect(alive.tickets).toEqual(['ticket-of-workbench'])
+    await alive.kill()
+  })
+
+  test('when no member answers, the page stays where it is', async () => {
+    await using at = await visit({ mayTry: ['http://localhost:9'] })
+    at.peer.others = [{ peerId: at.peer.mesh.nodes[1]?.peerId ?? '', name: 'atlas', url: 'http://localhost:9' }]
+    await signIn(at.peer, at.page)
+    await at.peer.kill()
+    await at.page.getByRole('link', { name: 'Go on at atlas' }).waitFor()
+    await at.page.getByRole('heading', { name: 'Four PCs ready, one away.' }).waitFor()
+  })
+
   test('a ticket that is refused leads to a sign-in that says why and keeps the draft', async () => {
     await using at = await visit({})
     const draft = encodeURIComponent(JSON.stringify({ start: JSON.stringify({ command: 'kept' }) }))

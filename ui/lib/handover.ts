@@ -79,13 +79,14 @@ export type Move = { by: 'itself'; member: Member } | { by: 'click'; member: Mem
 
 /**
  * Goes by itself to a member that answered with a certificate this browser trusts. Where no try was possible, a page that
- * came over HTTPS goes to the likeliest one; otherwise one click is needed, since the browser may have to ask a person.
+ * came with a trusted certificate itself goes to the likeliest one; otherwise one click is needed, since the browser may
+ * have to ask a person.
  */
-export function decideMove(tried: readonly { member: Member; probe: Probe }[], secure: boolean): Move {
+export function decideMove(tried: readonly { member: Member; probe: Probe }[], trusted: boolean): Move {
   const reachable = tried.find((t) => t.probe === 'reachable')
   if (reachable) return { by: 'itself', member: reachable.member }
   const unknown = tried.find((t) => t.probe === 'unknown')
-  if (unknown && secure) return { by: 'itself', member: unknown.member }
+  if (unknown && trusted) return { by: 'itself', member: unknown.member }
   const first = unknown ?? tried[0]
   return first ? { by: 'click', member: first.member } : { by: 'nobody' }
 }

@@ -12,6 +12,7 @@ import { applyDelta, fromSnapshot, type Mesh } from './merge.ts'
 import type { Source } from './reading.ts'
 import { router } from './router.svelte.ts'
 import { Trace } from './trace.ts'
+import { certificateTrusted } from './trust.ts'
 
 const PROBE_WITHIN_MS = 1_500
 /** Members that are tried at once; a home has few, and the likeliest come first. */
@@ -33,6 +34,8 @@ class Live {
   onrefused: () => void = () => {}
   #ticketAt = 0
   #moving = false
+  /** Asked while the peer lives: afterwards it cannot be found out. */
+  #trusted = false
   #link = new Link(
     {
       now: () => performance.now(),
@@ -62,6 +65,7 @@ class Live {
     document.addEventListener('visibilitychange', this.#resume)
     window.addEventListener('online', this.#resume)
     this.#link.start()
+    void certificateTrusted().then((trusted) => (this.#trusted = trusted))
   }
 
   stop(): void {
@@ -149,7 +153,7 @@ class Live {
     const tried = await Promise.all(others.map(async (member) => ({ member, probe: await probe(member) })))
     this.#moving = false
     if (this.lostSince === null) return
-    const move = decideMove(tried, location.protocol === 'https:')
+    const move = decideMove(tried, this.#trusted)
     if (move.by === 'nobody') return
     if (move.by === 'click') {
       this.wayOut = move.member

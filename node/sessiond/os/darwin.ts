@@ -29,7 +29,8 @@ export const darwin: Os = {
   },
   startTime: (pid) => ps(['-o', 'lstart=', '-p', String(pid)]).trim() || undefined,
   signalGroup: (leader, signal) => void sendSignal(-leader, signal),
-  signalTree(leader, _session, signal) {
+  forks: () => undefined,
+  signalTree({ leader }, signal) {
     if (leader <= 0) return 0
     sendSignal(-leader, signal)
     const done = new Set<number>()
@@ -43,7 +44,6 @@ export const darwin: Os = {
     }
     return done.size
   },
-  surelyAlone: () => false,
   lowerPriority(pid) {
     try {
       setPriority(pid, NICE)
@@ -61,7 +61,7 @@ function treeOf(leader: number): number[] {
     .filter((fields) => fields.length === 4 && !fields[3]!.startsWith('Z'))
     .map(([pid, parent, group]) => ({ pid: Number(pid), parent: Number(parent), group: Number(group) }))
   const members = new Set(all.filter((found) => found.group === leader).map((found) => found.pid))
-  for (let grew = true; grew; ) {
+  for (let grew = true; grew;) {
     grew = false
     for (const found of all)
       if (!members.has(found.pid) && members.has(found.parent)) {

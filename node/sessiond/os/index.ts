@@ -4,6 +4,6 @@ import { linux } from './linux.ts'
 import type { Os } from './types.ts'
 import { win32 } from './win32.ts'
 
-export type { Os, TreeSignal } from './types.ts'
+export type { Os, Tree, TreeSignal } from './types.ts'
 
 export const os: Os = process.platform === 'win32' ? win32 : process.platform === 'darwin' ? darwin : linux

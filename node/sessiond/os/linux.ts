@@ -5,15 +5,13 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { setPriority, uptime } from 'node:os'
 import { sendSignal } from './types.ts'
-import type { Os, TreeSignal } from './types.ts'
+import type { Os, Tree, TreeSignal } from './types.ts'
 
 const NICE = 10
 /** A process that forks while we look is found in the next round; one that outruns this many is left to the next tick. */
 const ROUNDS_MAX = 25
-/** Below this many new pids, asking each is cheaper than listing /proc. */
+/** Below this many new pids, asking for each is cheaper than listing /proc. */
 const PROBE_MAX = 64
-/** Pids cannot wrap around within this time: 32768 forks take longer. */
-const NO_WRAP_MS = 2000
 const DEVICE_FOLDERS = [
   '/sys/block',
   '/sys/class/net',
@@ -39,8 +37,8 @@ export const linux: Os = {
     return found === undefined || isDead(found) ? undefined : found.start
   },
   signalGroup: (leader, signal) => void sendSignal(-leader, signal),
+  forks: () => numberIn('/proc/stat', /^processes (\d+)/m),
   signalTree,
-  surelyAlone,
   lowerPriority(pid) {
     try {
       setPriority(pid, NICE)
@@ -52,12 +50,12 @@ export const linux: Os = {
   deviceMark: () => DEVICE_FOLDERS.map((folder) => namesIn(folder).join()).join(';')
 }
 
-function signalTree(leader: number, session: string, signal: TreeSignal): number {
-  if (leader > 0) sendSignal(-leader, signal)
+function signalTree(tree: Tree, signal: TreeSignal): number {
+  if (tree.leader > 0) sendSignal(-tree.leader, signal)
   const done = new Set<number>()
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const fresh = treeOf(leader, session).filter((found) => !done.has(found.pid))
-    for (const { pid } of fresh) {
+    const fresh = membersOf(tree).filter((pid) => !done.has(pid))
+    for (const pid of fresh) {
       done.add(pid)
       sendSignal(pid, signal)
     }
@@ -67,19 +65,19 @@ function signalTree(leader: number, session: string, signal: TreeSignal): number
 }
 
 /** A shell that runs jobs gives each a group of its own, in the same OS session; setsid leaves both but keeps the mark. */
-function treeOf(leader: number, session: string): Process[] {
-  const mark = Buffer.from(`OMEGA_SESSION=${session}`)
+function membersOf(tree: Tree): number[] {
+  const { leader } = tree
+  const mark = Buffer.from(`OMEGA_SESSION=${tree.session}`)
   const all: Process[] = []
-  for (const name of namesIn('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const found = readProcess(Number(name))
-    if (found !== undefined && found.pid !== process.pid && !isDead(found)) all.push(found)
+  for (const pid of candidates(tree)) {
+    const found = pid === process.pid ? undefined : readProcess(pid)
+    if (found !== undefined && !isDead(found)) all.push(found)
   }
   const members = new Set<number>()
   for (const found of all)
     if ((leader > 0 && (found.group === leader || found.osSession === leader)) || carries(found.pid, mark))
       members.add(found.pid)
-  for (let grew = true; grew; ) {
+  for (let grew = true; grew;) {
     grew = false
     for (const found of all)
       if (!members.has(found.pid) && members.has(found.parent)) {
@@ -87,17 +85,27 @@ function treeOf(leader: number, session: string): Process[] {
         grew = true
       }
   }
-  return all.filter((found) => members.has(found.pid))
+  return [...members]
 }
 
-/** No pid was given out on this PC since the leader's, or none of those lives: then it has left nothing behind. */
-function surelyAlone(leader: number, livedMs: number): boolean {
-  if (livedMs > NO_WRAP_MS) return false
-  const last = Number(readText('/proc/loadavg')?.split(' ')[4])
-  if (!Number.isSafeInteger(last) || last < leader || last - leader > PROBE_MAX) return false
-  for (let pid = leader + 1; pid <= last; pid++) if (readProcess(pid) !== undefined) return false
-  return true
+/** Pids are given out in turn: what a leader started is at most as far after it as there were forks since. */
+function candidates({ leader, forksBefore }: Tree): number[] {
+  const forks = linux.forks()
+  const since = leader > 0 && forks !== undefined && forksBefore !== undefined ? forks - forksBefore : Infinity
+  if (since <= PROBE_MAX) {
+    const near = Array.from({ length: since + 1 }, (_, i) => leader + i)
+    if (near.at(-1)! < pidMax()) return near
+  }
+  const all = namesIn('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+  return since >= pidMax() ? all : all.filter((pid) => (pid - leader + pidMax()) % pidMax() <= since)
 }
+
+function pidMax(): number {
+  return (knownPidMax ??= numberIn('/proc/sys/kernel/pid_max', /(\d+)/) ?? 1 << 22)
+}
+let knownPidMax: number | undefined
 
 function readProcess(pid: number): Process | undefined {
   const text = readText(`/proc/${pid}/stat`)
@@ -139,6 +147,11 @@ function lowerAutogroup(pid: number, tries: number): void {
     if ((error as NodeJS.ErrnoException).code === 'EAGAIN' && tries > 0)
       setTimeout(() => lowerAutogroup(pid, tries - 1), 110).unref()
   }
+}
+
+function numberIn(path: string, pattern: RegExp): number | undefined {
+  const found = pattern.exec(readText(path) ?? '')?.[1]
+  return found === undefined ? undefined : Number(found)
 }
 
 function readText(path: string): string | undefined {

@@ -1,6 +1,15 @@
 /** What sessiond needs of an operating system to hold a child and everything the child starts. One file per OS beside. */
 export type TreeSignal = 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'
 
+/** What a session started. */
+export interface Tree {
+  session: string
+  /** Its first process, the head of its group; 0: unknown or long gone, only its marks are left. */
+  leader: number
+  /** `forks()` from before it was started. */
+  forksBefore?: number | undefined
+}
+
 export interface Os {
   /** False: a frozen run is not possible here; the leash kills instead. */
   readonly canFreeze: boolean
@@ -10,13 +19,13 @@ export interface Os {
   startTime(pid: number): string | undefined
   /** To the process group of a leader that still lives. */
   signalGroup(leader: number, signal: NodeJS.Signals): void
+  /** How many processes this PC has started; handed back in a tree, it narrows the search. Undefined: not known here. */
+  forks(): number | undefined
   /**
    * To everything a session started, however it detached itself, as far as this OS lets us find it. Repeats until nothing
-   * new turns up. `leader` 0: the leader is unknown or gone, only its marks are left. Returns how many were signalled.
+   * new turns up. Returns how many were signalled.
    */
-  signalTree(leader: number, session: string, signal: TreeSignal): number
-  /** True when nothing of the session can have outlived its leader, found without looking at every process. */
-  surelyAlone(leader: number, livedMs: number): boolean
+  signalTree(tree: Tree, signal: TreeSignal): number
   /** The user of this PC comes first: below-normal CPU and, where it follows, I/O. */
   lowerPriority(pid: number): void
   /** Changes when a disk, network interface, GPU, battery or USB device comes or goes; undefined: cannot be told here. */

@@ -17,12 +17,12 @@ export const win32: Os = {
     if (signal === 'SIGKILL') run('taskkill.exe', ['/T', '/F', '/PID', String(leader)])
     else sendSignal(leader, signal)
   },
-  signalTree(leader, _session, signal) {
+  forks: () => undefined,
+  signalTree({ leader }, signal) {
     if (leader <= 0 || signal === 'SIGCONT') return 0
     run('taskkill.exe', ['/T', '/F', '/PID', String(leader)])
     return 1
   },
-  surelyAlone: () => false,
   lowerPriority(pid) {
     try {
       setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)

@@ -116,7 +116,8 @@ export class Peer {
 
   /** Runs a command of the CLI with `--json` and gives what it printed. Fails when the command fails. */
   async json<T = unknown>(args: string[], options: OmegaOptions = {}): Promise<T> {
-    const { code, stdout, stderr } = await this.omega([...args, '--json'], options)
+    const own = args.includes('--') ? args.indexOf('--') : args.length
+    const { code, stdout, stderr } = await this.omega(args.toSpliced(own, 0, '--json'), options)
     if (code !== 0) throw new Error(`omega ${args.join(' ')} on ${this.name} ended with ${code}: ${stderr || stdout}`)
     return JSON.parse(stdout) as T
   }

@@ -8,7 +8,8 @@ import { blobPath, openBlobCache, storeBlob } from '../../../node/adapters/blob-
 
 const log = { debug() {}, info() {}, warn() {}, error() {} }
 const hashOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
-const streamOf = (bytes: Buffer): Readable => Readable.from([bytes.subarray(0, 7), bytes.subarray(7)], { objectMode: false })
+const streamOf = (bytes: Buffer): Readable =>
+  Readable.from([bytes.subarray(0, 7), bytes.subarray(7)], { objectMode: false })
 
 function freshFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'omega-blobs-'))
@@ -42,7 +43,10 @@ test('content that is not what its name says, too long or broken off leaves noth
   const put = cache.put(hashOf(bytes), broken)
   broken.push(bytes.subarray(0, 10_000))
   broken.destroy(new Error('the link went down'))
-  await expect(put).rejects.toMatchObject({ code: 'STORE_FAILED', message: expect.stringContaining('the link went down') })
+  await expect(put).rejects.toMatchObject({
+    code: 'STORE_FAILED',
+    message: expect.stringContaining('the link went down')
+  })
   await expect(cache.put('../../etc/passwd', streamOf(bytes))).rejects.toMatchObject({ code: 'BAD_REQUEST' })
   await expect(cache.open(hashOf(bytes))).rejects.toMatchObject({ code: 'BAD_REQUEST' })
   expect([cache.has(hashOf(bytes)), cache.bytes]).toEqual([false, 0])
@@ -61,7 +65,10 @@ test('what was not used for longest makes room; pinned content stays', async () 
   expect(existsSync(blobPath(dataDir, hashOf(c)))).toBe(false)
   cache.pin(hashOf(a))
   cache.pin(hashOf(d))
-  await expect(cache.create(streamOf(e))).rejects.toMatchObject({ code: 'STORE_FAILED', message: expect.stringContaining('no room') })
+  await expect(cache.create(streamOf(e))).rejects.toMatchObject({
+    code: 'STORE_FAILED',
+    message: expect.stringContaining('no room')
+  })
   unpin()
   unpin()
   await cache.create(streamOf(e))

@@ -1,15 +1,19 @@
 import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
+import multicastDns from 'multicast-dns'
 import { afterEach, expect, test, vi } from 'vitest'
 import { lookForDoors, startDiscovery } from '../../../node/adapters/discovery.ts'
 import type { Discovery, Door } from '../../../node/adapters/discovery.ts'
 import { createNetwork } from '../../../node/adapters/libp2p-network.ts'
+import { doorRecord } from '../../../node/adapters/mdns-records.ts'
 import { MdnsSockets } from '../../../node/adapters/mdns-sockets.ts'
 import type { Libp2pNetwork } from '../../../node/adapters/libp2p-network.ts'
 import type { Log, PeerId } from '../../../protocols/ports.ts'
 
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const sha = (text: string): Buffer => createHash('sha256').update(text).digest()
+/** Other tests may run on this PC at the same time, and mDNS knows no walls. */
+const unique = `of test ${process.pid}`
 const settle = (until: () => boolean, what: string): Promise<unknown> =>
   vi
     .waitUntil(until, { timeout: 20_000, interval: 10 })
@@ -26,7 +30,7 @@ afterEach(async () => {
 })
 
 async function peer(name: string, mesh: string): Promise<Peer> {
-  const meshId = sha(mesh).toString('hex')
+  const meshId = sha(`${mesh} ${unique}`).toString('hex')
   const network = await createNetwork({
     seed: sha(name),
     meshId,
@@ -69,22 +73,25 @@ test('two peers of a mesh find each other, a peer of another mesh finds neither'
 
 test('a PC without a mesh finds a door that opens while it looks, and one that was open before; not one that closed', async () => {
   const a = await peer('a', 'one mesh')
+  const meshName = `Ännes Büro ${unique}`
+  const collect = (doors: Door[]) =>
+    lookForDoors((door) => void (door.meshName === meshName && doors.push(door)), quiet)
   const doors: Door[] = []
-  const early = lookForDoors((door) => doors.push(door), quiet)
-  const close = a.discovery.announceDoor({ port: 7778, untilMs: Date.now() + 600_000, meshName: 'Ännes Büro' })
+  const early = collect(doors)
+  const close = a.discovery.announceDoor({ port: 7778, untilMs: Date.now() + 600_000, meshName })
   await settle(() => doors.length > 0, 'the door is seen')
-  expect(doors[0]).toMatchObject({ meshName: 'Ännes Büro', addresses: ['127.0.0.1:7778'] })
+  expect(doors[0]).toMatchObject({ meshName, addresses: ['127.0.0.1:7778'] })
   early.stop()
 
   const later: Door[] = []
-  const late = lookForDoors((door) => later.push(door), quiet)
+  const late = collect(later)
   await settle(() => later.length > 0, 'the open door is seen')
   expect(later[0]!.id).toBe(doors[0]!.id)
   late.stop()
 
   close()
   const none: Door[] = []
-  const last = lookForDoors((door) => none.push(door), quiet)
+  const last = collect(none)
   await new Promise((resolve) => setTimeout(resolve, 1500))
   expect(none).toEqual([])
   last.stop()
@@ -120,4 +127,19 @@ test('a PC on no network, and one that cannot send multicast, say so with a way 
   expect(broken.state.reason).toMatch(/multicast DNS: .+/)
   expect(broken.state.fix).toMatch(/\w/)
   await broken.close()
+})
+
+test('a flood of doors is passed on at a bounded rate', async () => {
+  const told: Door[] = []
+  const search = lookForDoors((door) => void (door.meshName === `flood ${unique}` && told.push(door)), quiet)
+  const loud = multicastDns({ interface: '127.0.0.1', bind: '0.0.0.0' })
+  await settle(() => search.state.ok, 'it listens')
+  for (let i = 0; i < 300; i++) {
+    const answers = doorRecord({ id: `flood${i}`, meshName: `flood ${unique}`, addresses: [`10.0.0.1:${i + 1}`] })
+    await new Promise<void>((resolve) => loud.respond({ answers }, () => resolve()))
+  }
+  await settle(() => told.length > 0, 'some are told of')
+  expect(told.length).toBeLessThanOrEqual(16)
+  search.stop()
+  await new Promise<void>((resolve) => loud.destroy(resolve))
 })

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import os from 'node:os'
+import type os from 'node:os'
 import type { NetworkInterfaceInfo } from 'node:os'
 import {
   isOnSubnet,

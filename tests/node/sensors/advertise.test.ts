@@ -14,7 +14,14 @@ beforeEach(() => {
 afterEach(() => tree.remove())
 
 const offer = { cpuMilli: 1000, memoryBytes: 2 ** 30 }
-const ownStatic = { labels: { room: 'den' }, name: 'attic', version: '0.1.0', urls: ['https://attic:8443'], offer, tlsFingerprint: 'ab' }
+const ownStatic = {
+  labels: { room: 'den' },
+  name: 'attic',
+  version: '0.1.0',
+  urls: ['https://attic:8443'],
+  offer,
+  tlsFingerprint: 'ab'
+}
 const ownDynamic = { granted: { cpuMilli: 0, memoryBytes: 0 }, paused: false, draining: false, sessions: 0 }
 
 const open = () => createSensors({ root: tree.root, now: () => nowMs, dataDir: '/' })
@@ -29,8 +36,20 @@ test('both halves pass the codec of the mesh unchanged', async () => {
   const moving = dynamicAd(sensors.facts, sample, ownDynamic)
   expect(decodeAdStatic(encodeAdStatic(fixed))).toEqual(fixed)
   expect(decodeAdDynamic(encodeAdDynamic(moving))).toEqual(moving)
-  expect(fixed).toMatchObject({ os: 'Test OS 1 (first)', cpuModel: 'Test CPU 3000', cores: 2, memoryBytes: 8 * 2 ** 30, name: 'attic' })
-  expect(moving).toMatchObject({ cpu: 0.75, load1: 0.75, rxBytesPerS: 2000, txBytesPerS: 1001, memoryUsedBytes: 2 * 2 ** 30 })
+  expect(fixed).toMatchObject({
+    os: 'Test OS 1 (first)',
+    cpuModel: 'Test CPU 3000',
+    cores: 2,
+    memoryBytes: 8 * 2 ** 30,
+    name: 'attic'
+  })
+  expect(moving).toMatchObject({
+    cpu: 0.75,
+    load1: 0.75,
+    rxBytesPerS: 2000,
+    txBytesPerS: 1001,
+    memoryUsedBytes: 2 * 2 ** 30
+  })
   expect([...moving.perCore!]).toEqual([128, 255])
 })
 
@@ -39,7 +58,8 @@ test('what cannot be read is absent in the dynamic half and explained in the sta
   const sensors = open()
   const sample = await sensors.sample()
   const moving = dynamicAd(sensors.facts, sample, ownDynamic)
-  for (const field of ['cpu', 'perCore', 'load1', 'rxBytesPerS', 'temperatureC', 'battery']) expect(moving).not.toHaveProperty(field)
+  for (const field of ['cpu', 'perCore', 'load1', 'rxBytesPerS', 'temperatureC', 'battery'])
+    expect(moving).not.toHaveProperty(field)
   const { missing } = staticAd(sensors.facts, sample, undefined, ownStatic)
   expect(missing).toMatchObject({ battery: 'this PC has no battery', gpus: 'not read yet' })
   expect(missing['load1']).toContain('/proc/loadavg')
@@ -59,6 +79,10 @@ test('graphics cards come from the hardware report; without any its reason is to
 })
 
 test('a quota limits what the PC can give, to the thousandth of a core', async () => {
-  tree.write({ '/sys/fs/cgroup/cpu.max': '150000 100000\n', '/sys/fs/cgroup/memory.max': `${2 ** 30}\n`, '/sys/fs/cgroup/memory.current': '5\n' })
+  tree.write({
+    '/sys/fs/cgroup/cpu.max': '150000 100000\n',
+    '/sys/fs/cgroup/memory.max': `${2 ** 30}\n`,
+    '/sys/fs/cgroup/memory.current': '5\n'
+  })
   expect(capacityOf(await open().sample())).toEqual({ cpuMilli: 1500, memoryBytes: 2 ** 30 })
 })

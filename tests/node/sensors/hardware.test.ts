@@ -15,7 +15,15 @@ test('the helper prints one report of at most 256 KiB and exits', { timeout: 30_
 })
 
 test('rows are plain: nested fields get dotted names, empty and identifying ones are left out', () => {
-  const rows = toRows({ model: ' X1 ', serial: 'ABC123', sku: '', cache: { l1d: 32, l3: null }, modes: ['a', 'b'], speed: 0, on: false })
+  const rows = toRows({
+    model: ' X1 ',
+    serial: 'ABC123',
+    sku: '',
+    cache: { l1d: 32, l3: null },
+    modes: ['a', 'b'],
+    speed: 0,
+    on: false
+  })
   expect(rows).toEqual([{ model: 'X1', 'cache.l1d': 32, modes: 'a, b', on: false }])
 })
 

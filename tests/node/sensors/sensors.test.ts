@@ -39,7 +39,9 @@ test('rates are differences of two samples over the time between them', async ()
   expect(sample.cpu).toEqual({ value: 0.75 })
   expect(sample.netRxBytesPerS).toEqual({ value: 2000 })
   expect(sample.netTxBytesPerS).toEqual({ value: 1000 })
-  expect(sample.disks).toMatchObject({ value: [{ mount: '/', device: '/dev/sda1', readBytesPerS: 2048, writeBytesPerS: 4096 }] })
+  expect(sample.disks).toMatchObject({
+    value: [{ mount: '/', device: '/dev/sda1', readBytesPerS: 2048, writeBytesPerS: 4096 }]
+  })
 })
 
 test('a counter that began anew gives no rate instead of a wrong one', async () => {

@@ -1,4 +1,13 @@
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -50,7 +59,9 @@ test('a peer that is stopped, though connected, loses the leash, and hears of it
   process.kill(peer.pid, 'SIGSTOP')
   await eventually(() => stateOf(pid) === 'T')
   process.kill(peer.pid, 'SIGCONT')
-  await peer.until((told) => (told.t === 'children' && told.list.some((child) => child.state === 'frozen') ? true : undefined))
+  await peer.until((told) =>
+    told.t === 'children' && told.list.some((child) => child.state === 'frozen') ? true : undefined
+  )
   peer.call('thaw', session, epoch)
   await eventually(() => stateOf(pid) !== 'T')
   peer.call('shutdown', { keepSessions: false })
@@ -61,7 +72,9 @@ test('sessiond killed: its orphans are killed, their end is told, and work goes 
   const rig = await startRig()
   const { session, pid } = await rig.start({
     launcher: 'shell',
-    argv: ['trap "" PIPE TERM HUP; echo before; setsid sh -c "echo \\$\\$; exec sleep 1000" & while :; do sleep 1; done']
+    argv: [
+      'trap "" PIPE TERM HUP; echo before; setsid sh -c "echo \\$\\$; exec sleep 1000" & while :; do sleep 1; done'
+    ]
   })
   const lines = linesOf(rig, session)
   expect((await lines.next()).line).toBe('before')
@@ -101,7 +114,10 @@ test('the end of a run is told again after the peer and sessiond were killed, un
 
 test('down ends what runs, politely first, and sessiond with it', async () => {
   const rig = await startRig()
-  const polite = await rig.start({ launcher: 'shell', argv: ['trap "echo bye; exit 9" TERM; echo up; while :; do sleep 0.05; done'] })
+  const polite = await rig.start({
+    launcher: 'shell',
+    argv: ['trap "echo bye; exit 9" TERM; echo up; while :; do sleep 0.05; done']
+  })
   const deaf = await rig.start({ launcher: 'shell', argv: ['trap "" TERM; echo up; while :; do sleep 0.05; done'] })
   await linesOf(rig, polite.session).next()
   await linesOf(rig, deaf.session).next()
@@ -144,7 +160,11 @@ test('who does not know the secret gets no further, and nothing dies', async () 
   const rig = await startRig()
   const path = sessiondSocket(rig.dataDir)
   expect(statSync(path).mode & 0o777).toBe(0o700)
-  for (const bytes of [Buffer.from('GET / HTTP/1.1\r\n\r\n'), Buffer.alloc(64, 0xff), Buffer.from([0, 0, 0, 1, 0xa0])]) {
+  for (const bytes of [
+    Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+    Buffer.alloc(64, 0xff),
+    Buffer.from([0, 0, 0, 1, 0xa0])
+  ]) {
     const socket = connect(path)
     socket.on('error', () => {})
     const closed = new Promise((resolve) => socket.once('close', resolve))
@@ -186,11 +206,16 @@ test.runIf(process.getuid?.() === 0)('a peer of an unprivileged user runs, freez
   const dataDir = freshFolder()
   chownSync(dataDir, uid, uid)
   const first = await startPeer(dataDir, { uid })
-  const { session, epoch, pid } = await first.start({ launcher: 'shell', argv: ['id -u; nice; setsid sh -c "echo \\$\\$; exec sleep 1000" & sleep 1000'] })
+  const { session, epoch, pid } = await first.start({
+    launcher: 'shell',
+    argv: ['id -u; nice; setsid sh -c "echo \\$\\$; exec sleep 1000" & sleep 1000']
+  })
   expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^Uid:\s+65534/m)
   const logs = join(dataDir, 'runs', session, '1', 'log')
   const printed = () =>
-    readdirSync(logs).flatMap((name) => [...readFileSync(join(logs, name), 'latin1').matchAll(/(\d+)\n/g)].map((match) => Number(match[1])))
+    readdirSync(logs).flatMap((name) =>
+      [...readFileSync(join(logs, name), 'latin1').matchAll(/(\d+)\n/g)].map((match) => Number(match[1]))
+    )
   await eventually(() => printed().length === 3)
   first.call('freeze', session, epoch)
   await eventually(() => stateOf(pid) === 'T')
@@ -209,7 +234,11 @@ test.runIf(process.getuid?.() === 0)('a peer of an unprivileged user runs, freez
 test('the leash lapses by the clock that counts sleep, and a late refresh does not bring it back', () => {
   let boot = 100_000
   const lapses: string[] = []
-  const leash = new Leash(5000, () => boot, (why) => lapses.push(why))
+  const leash = new Leash(
+    5000,
+    () => boot,
+    (why) => lapses.push(why)
+  )
   expect(leash.held).toBe(false)
   leash.refresh(boot)
   expect(leash.held).toBe(true)

@@ -31,11 +31,17 @@ async function readAll(folder: string, from: number, end: number): Promise<LogFr
 }
 
 const sizeOf = (folder: string): number =>
-  readdirSync(folder).reduce((sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0), 0)
+  readdirSync(folder).reduce(
+    (sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0),
+    0
+  )
 
 test('frames are read back as they were written, across segments and from any offset', async () => {
   const { folder, log } = startLog({ keepBytes: 1 << 20 })
-  const written = Array.from({ length: 200 }, (_, i) => ({ stream: i % 3 === 0 ? 2 : 1, bytes: randomBytes(1 + ((i * 37) % 300)) }) as const)
+  const written = Array.from(
+    { length: 200 },
+    (_, i) => ({ stream: i % 3 === 0 ? 2 : 1, bytes: randomBytes(1 + ((i * 37) % 300)) }) as const
+  )
   for (const { stream, bytes } of written) log.append(stream, bytes)
   await log.finish()
   const all = await readAll(folder, 0, log.end)
@@ -55,7 +61,9 @@ test('a log that nobody reads keeps its end and drops its beginning', async () =
   await eventually(() => sizeOf(folder) <= LIMITS.keepBytes + LIMITS.segmentBytes + 100)
   const kept = await readAll(folder, 0, log.end)
   expect(kept.length).toBeGreaterThan(40)
-  expect(kept.map(({ bytes }) => Number(bytes.toString()))).toEqual(Array.from({ length: kept.length }, (_, i) => 300 - kept.length + i))
+  expect(kept.map(({ bytes }) => Number(bytes.toString()))).toEqual(
+    Array.from({ length: kept.length }, (_, i) => 300 - kept.length + i)
+  )
   expect(blocked).toEqual([])
 })
 
@@ -144,7 +152,8 @@ test('output without following ends with what is there', async () => {
   const first = rig.host.output(session, epoch, 0, { follow: true })[Symbol.asyncIterator]()
   await first.next()
   let text = ''
-  for await (const { bytes } of rig.host.output(session, epoch, 0, { follow: false })) text += Buffer.from(bytes).toString()
+  for await (const { bytes } of rig.host.output(session, epoch, 0, { follow: false }))
+    text += Buffer.from(bytes).toString()
   expect(text).toBe('one\n')
   // Breaking off a reader that waits does not wait.
   const waiting = first.next()

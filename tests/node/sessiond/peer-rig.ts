@@ -39,7 +39,7 @@ export async function startPeer(
     told,
     call: (...call) => void child.stdin.write(`${JSON.stringify(call)}\n`),
     async until(pick) {
-      for (let seen = 0; ; ) {
+      for (let seen = 0; ;) {
         for (; seen < told.length; seen++) {
           const found = pick(told[seen]!)
           if (found !== undefined) return found

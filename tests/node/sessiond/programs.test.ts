@@ -46,7 +46,11 @@ test('input reaches a program byte by byte, waits for it, and ends', async () =>
 
 test('input is acknowledged when the program takes it, not before', async () => {
   const rig = await startRig()
-  const { session, epoch } = await rig.start({ launcher: 'shell', argv: ['read go </dev/null; sleep 1000'], stdin: true })
+  const { session, epoch } = await rig.start({
+    launcher: 'shell',
+    argv: ['read go </dev/null; sleep 1000'],
+    stdin: true
+  })
   // More than a pipe holds, to a program that never reads.
   let taken = false
   const input = rig.host.input(session, epoch, Buffer.alloc(4 << 20)).then(
@@ -77,7 +81,11 @@ test('without an input the program is at the end of it from the start', async ()
 
 test('a program that closes its input ends the input and nothing else', async () => {
   const rig = await startRig()
-  const { session, epoch } = await rig.start({ launcher: 'shell', argv: ['exec <&-; echo closed; sleep 1000'], stdin: true })
+  const { session, epoch } = await rig.start({
+    launcher: 'shell',
+    argv: ['exec <&-; echo closed; sleep 1000'],
+    stdin: true
+  })
   await linesOf(rig, session).next()
   await expect(rig.host.input(session, epoch, Buffer.alloc(1 << 20))).rejects.toThrow(/takes no (more )?input/)
   rig.host.signal(session, epoch, 'TERM')
@@ -112,7 +120,11 @@ test('a program sees its session and its peer, and nothing of Omega or of npm', 
 
 test('a program starts in an empty folder of its own and at low priority', async () => {
   const rig = await startRig()
-  const { session } = await rig.start({ launcher: 'shell', argv: ['read go; pwd; ls -A | wc -l; nice; umask'], stdin: true })
+  const { session } = await rig.start({
+    launcher: 'shell',
+    argv: ['read go; pwd; ls -A | wc -l; nice; umask'],
+    stdin: true
+  })
   await rig.host.input(session, 1, Buffer.from('go\n'))
   const [folder, count, nice, mask] = (await rig.read(session)).out.split('\n')
   expect(folder).toContain(session)
@@ -159,7 +171,8 @@ test('a program that ignores TERM is ended by KILL, with all it started', async 
 
 test('freeze stops the program and everything it started; thaw lets the same processes go on', async () => {
   const rig = await startRig()
-  const script = 'setsid sh -c "echo \\$\\$; while :; do sleep 1; done" & echo $$; while read line; do echo "got $line"; done'
+  const script =
+    'setsid sh -c "echo \\$\\$; while :; do sleep 1; done" & echo $$; while read line; do echo "got $line"; done'
   const { session, epoch } = await rig.start({ launcher: 'shell', argv: [script], stdin: true })
   const lines = linesOf(rig, session)
   const pids = [Number((await lines.next()).line), Number((await lines.next()).line)]
@@ -204,7 +217,10 @@ test('the same order twice is one run, an older epoch is refused, a newer one en
 
 test('a discarded run leaves neither process nor file', async () => {
   const rig = await startRig()
-  const { session, epoch, pid } = await rig.start({ launcher: 'shell', argv: ['echo hello; mkdir -m 500 locked; sleep 1000'] })
+  const { session, epoch, pid } = await rig.start({
+    launcher: 'shell',
+    argv: ['echo hello; mkdir -m 500 locked; sleep 1000']
+  })
   await linesOf(rig, session).next()
   rig.host.discard(session, epoch)
   await eventually(() => isGone(pid))

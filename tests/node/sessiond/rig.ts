@@ -61,10 +61,21 @@ export function orderOf(order: Partial<RunOrder>): RunOrder {
 /** Ends with the test, and with it everything it started. */
 export async function startRig(config: Partial<SessiondConfig> = {}, dataDir = freshFolder()): Promise<Rig> {
   const warnings: string[] = []
-  const log: Log = { ...silent, warn: (phrase, fields) => void warnings.push(`${phrase} ${JSON.stringify(fields ?? {})}`) }
+  const log: Log = {
+    ...silent,
+    warn: (phrase, fields) => void warnings.push(`${phrase} ${JSON.stringify(fields ?? {})}`)
+  }
   const blobs = await openBlobCache({ dataDir, log })
   const clock = { mono: () => performance.now() }
-  const host = await createHost({ dataDir, log, clock, peerId: 'peer-1', peerName: 'den', blobs, config: { hardwareHelper: '', ...config } })
+  const host = await createHost({
+    dataDir,
+    log,
+    clock,
+    peerId: 'peer-1',
+    peerName: 'den',
+    blobs,
+    config: { hardwareHelper: '', ...config }
+  })
   onTestFinished(async () => {
     await host.shutdown({ keepSessions: false })
     endSessiond(dataDir)
@@ -89,7 +100,7 @@ export async function startRig(config: Partial<SessiondConfig> = {}, dataDir = f
     told,
     warnings,
     async until(pick) {
-      for (let seen = 0; ; ) {
+      for (let seen = 0; ;) {
         for (; seen < told.length; seen++) {
           const found = pick(told[seen]!)
           if (found !== undefined) return found
@@ -108,7 +119,9 @@ export async function startRig(config: Partial<SessiondConfig> = {}, dataDir = f
       })
     },
     exitOf: (session, epoch = 1) =>
-      rig.until((told) => (told.t === 'exited' && told.session === session && told.epoch === epoch ? told.exit : undefined)),
+      rig.until((told) =>
+        told.t === 'exited' && told.session === session && told.epoch === epoch ? told.exit : undefined
+      ),
     async read(session, epoch = 1) {
       const texts: [string, string] = ['', '']
       for await (const { stream, bytes } of host.output(session, epoch, 0, { follow: true }))

@@ -41,13 +41,23 @@ test('a finished run that made room is gone with its output', async () => {
 })
 
 test('the environment of a program is the user’s, without what npm added', () => {
-  const env = { PATH: '/p/node_modules/.bin:/x/node-gyp-bin:/usr/bin', HOME: '/h', npm_config_a: '1', INIT_CWD: '/p', OMEGA_PORT: '1', NODE_OPTIONS: '-x' }
+  const env = {
+    PATH: '/p/node_modules/.bin:/x/node-gyp-bin:/usr/bin',
+    HOME: '/h',
+    npm_config_a: '1',
+    INIT_CWD: '/p',
+    OMEGA_PORT: '1',
+    NODE_OPTIONS: '-x'
+  }
   expect(cleanEnvironment(env)).toEqual({ PATH: '/usr/bin', HOME: '/h' })
   expect(cleanEnvironment({ PATH: '/p/node_modules/.bin:/usr/bin' })).toEqual({ PATH: '/p/node_modules/.bin:/usr/bin' })
 })
 
 test('local messages come whole whatever the pieces, and a frame too long is refused', () => {
-  const messages = [{ t: 'leash', at: 5 }, { t: 'input', session: '0'.repeat(32), epoch: 1, n: 1, bytes: Buffer.alloc(300, 1) }]
+  const messages = [
+    { t: 'leash', at: 5 },
+    { t: 'input', session: '0'.repeat(32), epoch: 1, n: 1, bytes: Buffer.alloc(300, 1) }
+  ]
   const bytes = Buffer.concat(messages.map((message) => localFrame(message)))
   for (const size of [1, 3, 7, bytes.length]) {
     const reader = new FrameReader()

@@ -254,6 +254,32 @@ test('whom others suspect and who spoke since is not declared dead', () => {
   expect(member(one.state, idOf('pc0'))?.state).toBe('dead')
 })
 
+test('a suspicion that ends while this peer stood still is not a verdict yet', () => {
+  const one = meeting(['pc0', 'pc1', 'pc2'])
+  one.step(accusation('pc0', 'pc1'))
+  one.now += 60_000
+  one.step({ k: 'timer', tag: `susp:${idOf('pc0')}` })
+  expect(member(one.state, idOf('pc0'))?.state).toBe('suspect')
+  for (let ms = 0; ms < MEMBERSHIP.probePeriodMs; ms += 200) {
+    one.now += 200
+    one.step({ k: 'timer', tag: `susp:${idOf('pc0')}` })
+  }
+  expect(member(one.state, idOf('pc0'))?.state).toBe('dead')
+})
+
+test('the link to a peer that others call dead is closed only when it is silent here too', () => {
+  const dead: MembershipEvent = news('pc1', { k: 'v', p: idOf('pc0'), i: 1, s: 'dead', b: [idOf('pc1')], w: 'timeout' })
+  const hears = meeting(['pc0', 'pc1'])
+  const told = hears.step(dead)
+  expect(told.filter((effect) => effect.e === 'close')).toEqual([])
+  expect(sent(told, 'news').map(({ to }) => to)).toEqual([idOf('pc0')])
+  const silent = meeting(['pc0', 'pc1'])
+  silent.now += MEMBERSHIP.suspectMinMs
+  expect(silent.step(dead).filter((effect) => effect.e === 'close')).toEqual([
+    { e: 'close', peer: idOf('pc0'), why: 'it does not answer' }
+  ])
+})
+
 test('an accused neighbour hears of it with the next ping or answer', () => {
   const one = meeting(['pc0', 'pc1', 'pc2'])
   one.step(accusation('pc0', 'pc1'))
