@@ -3,7 +3,6 @@
  * second, passes orders on, and tells what became of them. Adds what the peer's shell needs beside the port: output,
  * input, the hardware report.
  */
-import { MeshError } from '../../protocols/errors.ts'
 import type {
   ChildReport,
   Clock,
@@ -17,20 +16,19 @@ import type {
 } from '../../protocols/ports.ts'
 import { programFile } from '../install/layout.ts'
 import type { SessiondConfig } from '../sessiond/config.ts'
+import { InputWindow } from '../sessiond/input-window.ts'
+import { KnownRuns, keyOf, nameOf } from '../sessiond/known-runs.ts'
 import { SessiondKeeper } from '../sessiond/keeper.ts'
 import type { Link } from '../sessiond/link.ts'
 import type { LogFrame } from '../sessiond/log-format.ts'
 import { os } from '../sessiond/os/index.ts'
 import { OutputReader } from '../sessiond/output-reader.ts'
 import type { OutputSource, Wake } from '../sessiond/output-reader.ts'
-import { logFolder, readNoteNow } from '../sessiond/run-store.ts'
+import { logFolder } from '../sessiond/run-store.ts'
 import type { FromSessiond, LocalMessage, RunKey, SignalName, ToSessiond } from '../sessiond/wire.ts'
 import type { BlobCache } from './blob-cache.ts'
 
 const REFRESH_MS = 1000
-/** Input on its way to a program at once, per call: two of these, so that the pipe never runs dry. */
-const INPUT_BYTES = 64 << 10
-const INPUT_AHEAD = 2
 /** TERM, five seconds, KILL, and the time to pack what changed. */
 const SHUTDOWN_MS = 30_000
 
@@ -78,24 +76,13 @@ export async function createHost(options: HostOptions): Promise<PeerHost> {
   return host
 }
 
-interface Known {
-  report: ChildReport
-  /** Its end was acknowledged: not reported again. */
-  taken: boolean
-  /** How far the log is known to be on disk. */
-  end: number
-  unpin: (() => void) | undefined
-}
-
 class SessiondHost implements PeerHost {
   readonly settled: Promise<void>
   readonly #options: HostOptions
   readonly #keeper: SessiondKeeper
-  readonly #known = new Map<string, Known>()
-  /** Orders without an answer, each holding its input in the cache. */
-  readonly #ordered = new Map<string, { key: RunKey; unpin: () => void }>()
+  readonly #runs: KnownRuns
+  readonly #inputs = new InputWindow((key, n, bytes) => this.#send({ t: 'input', ...key, n, bytes }))
   readonly #readers = new Map<number, { name: string; reader: OutputReader }>()
-  readonly #inputs = new Map<number, { resolve: () => void; reject: (error: MeshError) => void }>()
   #handler: HostHandler | undefined
   #link: Link | undefined
   #leash: NodeJS.Timeout | undefined
@@ -108,6 +95,7 @@ class SessiondHost implements PeerHost {
 
   constructor(options: HostOptions) {
     this.#options = options
+    this.#runs = new KnownRuns(options.dataDir, options.blobs)
     this.settled = new Promise((resolve) => (this.#settle = resolve))
     const config = { hardwareHelper: programFile('hardware-helper'), ...options.config }
     this.#keeper = new SessiondKeeper(
@@ -123,18 +111,14 @@ class SessiondHost implements PeerHost {
     this.#handler = handler
     setImmediate(() => {
       if (this.#handler !== handler) return
-      if (this.#problem === undefined) handler.children(this.#reports())
+      if (this.#problem === undefined) handler.children(this.#runs.reports)
       else handler.lost(this.#problem)
     })
   }
 
   run(order: RunOrder): void {
-    const key = { session: order.session, epoch: order.epoch }
-    const name = nameOf(key)
-    if (!this.#ordered.has(name)) {
-      const unpin = order.input === undefined ? () => {} : this.#options.blobs.pin(order.input.hash)
-      this.#ordered.set(name, { key, unpin })
-    }
+    const key = keyOf(order)
+    this.#runs.order(key, order.input)
     try {
       if (this.#send({ t: 'run', order })) return
       setImmediate(() => this.#notStarted(key, `sessiond is not connected: ${this.#problem ?? 'closing'}`))
@@ -148,15 +132,17 @@ class SessiondHost implements PeerHost {
   }
 
   freeze(session: SessionId, epoch: number): void {
+    this.#runs.turn({ session, epoch }, 'frozen')
     this.#send({ t: 'freeze', session, epoch })
   }
 
   thaw(session: SessionId, epoch: number): void {
+    if (!this.#paused) this.#runs.turn({ session, epoch }, 'running')
     this.#send({ t: 'thaw', session, epoch })
   }
 
   discard(session: SessionId, epoch: number): void {
-    this.#forget({ session, epoch })
+    this.#onForgotten({ session, epoch })
     this.#send({ t: 'discard', session, epoch })
   }
 
@@ -177,7 +163,7 @@ class SessiondHost implements PeerHost {
     const source: OutputSource = {
       folder: logFolder(this.#options.dataDir, key),
       join: (reader) => this.#readers.set(id, { name: nameOf(key), reader }),
-      look: () => this.#lookAt(key),
+      look: () => this.#runs.lookAt(key),
       ask: (offset) => void this.#send({ t: 'attach', reader: id, ...key, from: offset }),
       took: (offset) => void this.#send({ t: 'ack', reader: id, offset }),
       leave: () => {
@@ -188,15 +174,8 @@ class SessiondHost implements PeerHost {
     return new OutputReader(source, from, options)
   }
 
-  async input(session: SessionId, epoch: number, bytes: Uint8Array): Promise<void> {
-    const ahead: Promise<void>[] = []
-    for (let at = 0; at < bytes.length; at += INPUT_BYTES) {
-      if (ahead.length >= INPUT_AHEAD) await ahead.shift()
-      const sent = this.#inputPart({ session, epoch }, bytes.subarray(at, at + INPUT_BYTES))
-      sent.catch(() => {}) // waited for in its turn
-      ahead.push(sent)
-    }
-    await Promise.all(ahead)
+  input(session: SessionId, epoch: number, bytes: Uint8Array): Promise<void> {
+    return this.#inputs.write({ session, epoch }, bytes)
   }
 
   endInput(session: SessionId, epoch: number): void {
@@ -219,10 +198,9 @@ class SessiondHost implements PeerHost {
   }
 
   get state(): { connected: boolean; children: number; problem?: string } {
-    const children = this.#reports().filter((report) => report.state !== 'exited').length
     return {
       connected: this.#link !== undefined,
-      children,
+      children: this.#runs.living,
       ...(this.#problem === undefined ? {} : { problem: this.#problem })
     }
   }
@@ -240,7 +218,7 @@ class SessiondHost implements PeerHost {
     this.#keeper.stop()
     this.#link = undefined
     this.#problem = 'this peer is shut down'
-    this.#breakOff('this peer is shut down')
+    this.#inputs.breakOff('this peer is shut down')
     for (const { reader } of [...this.#readers.values()]) reader.stop()
   }
 
@@ -263,13 +241,8 @@ class SessiondHost implements PeerHost {
   #onDown(why: string): void {
     clearInterval(this.#leash)
     this.#link = undefined
-    this.#breakOff(`sessiond is gone: ${why}`)
+    this.#inputs.breakOff(`sessiond is gone: ${why}`)
     this.#onFailed(why)
-  }
-
-  #breakOff(why: string): void {
-    for (const { reject } of this.#inputs.values()) reject(new MeshError('HOST_FAILED', why))
-    this.#inputs.clear()
   }
 
   #onFailed(why: string): void {
@@ -285,20 +258,21 @@ class SessiondHost implements PeerHost {
       case 'children':
         return this.#onChildren(message.list)
       case 'started':
-        this.#answered(message)
-        this.#know({ ...keyOf(message), state: 'running', pid: message.pid })
+        this.#runs.answered(message)
+        this.#runs.set({ ...keyOf(message), state: 'running', pid: message.pid })
         return this.#handler?.started(message.session, message.epoch, message.pid)
       case 'notStarted':
         return this.#notStarted(message, message.reason)
       case 'exited':
-        this.#answered(message)
+        this.#runs.answered(message)
         return this.#onExited(message, message.exit)
       case 'grew':
-        return this.#onGrew(message, message.end)
+        this.#runs.grew(message, message.end)
+        return this.#wakeReaders(message, 'grew')
       case 'inputDone':
-        return this.#onInputDone(message.n, message.error)
+        return this.#inputs.done(message.n, message.error)
       case 'forgotten':
-        return this.#forget(message)
+        return this.#onForgotten(message)
       case 'hardware':
         this.#hardware = {
           readAt: this.#options.clock.mono() - message.ageMs,
@@ -312,7 +286,8 @@ class SessiondHost implements PeerHost {
         this.#options.log.error('another process took over sessiond of this data folder', {
           dataDir: this.#options.dataDir
         })
-        return this.#keeper.startNoMore()
+        this.#keeper.startNoMore()
+        return this.#onDown('another process took over')
       case 'bye':
         return this.#onBye()
       default:
@@ -324,103 +299,42 @@ class SessiondHost implements PeerHost {
   #onChildren(list: readonly (ChildReport & { taken: boolean })[]): void {
     const first = this.#problem !== undefined
     this.#problem = undefined
-    const names = new Set(list.map(nameOf))
-    for (const [name, { report }] of this.#known) if (!names.has(name)) this.#forget(report)
-    for (const { taken, ...report } of list) this.#know(report, taken)
-    if (first)
-      for (const [name, { key }] of this.#ordered) {
-        if (names.has(name)) this.#answered(key)
-        else this.#notStarted(key, 'sessiond went away before it started')
-      }
+    this.#runs.replace(list)
+    if (first) for (const key of this.#runs.waiting) this.#settleOrder(key)
     for (const { reader } of this.#readers.values()) reader.wake(first ? 'again' : 'changed')
     this.#settle()
-    this.#handler?.children(this.#reports())
+    this.#handler?.children(this.#runs.reports)
+  }
+
+  /** An order that was under way when sessiond or the link to it broke. */
+  #settleOrder(key: RunKey): void {
+    if (this.#runs.has(key)) this.#runs.answered(key)
+    else this.#notStarted(key, 'sessiond went away before it started')
   }
 
   #onExited({ session, epoch }: RunKey, exit: Exit): void {
-    const pid = this.#known.get(nameOf({ session, epoch }))?.report.pid ?? 0
-    this.#know({ session, epoch, state: 'exited', pid, exit })
-    this.#wakeReaders(nameOf({ session, epoch }), 'changed')
+    this.#runs.set({ session, epoch, state: 'exited', pid: this.#runs.pidOf({ session, epoch }), exit })
+    this.#wakeReaders({ session, epoch }, 'changed')
     this.#handler?.exited(session, epoch, exit)
   }
 
   #notStarted(key: RunKey, reason: string): void {
-    if (!this.#answered(key)) return
-    this.#wakeReaders(nameOf(key), 'changed')
+    if (!this.#runs.answered(key)) return
+    this.#wakeReaders(key, 'changed')
     this.#handler?.notStarted(key.session, key.epoch, reason)
   }
 
-  /** False when nobody waits for this answer (any more). */
-  #answered(key: RunKey): boolean {
-    const order = this.#ordered.get(nameOf(key))
-    order?.unpin()
-    return this.#ordered.delete(nameOf(key))
+  #onForgotten(key: RunKey): void {
+    this.#runs.forget(key)
+    this.#wakeReaders(key, 'changed')
   }
 
-  /** Results stay in the cache for as long as sessiond holds the run. */
-  #know(report: ChildReport, taken = false): void {
-    const name = nameOf(report)
-    const before = this.#known.get(name)
-    const hash = report.exit?.output?.hash
-    const unpin = before?.unpin ?? (hash === undefined ? undefined : this.#options.blobs.pin(hash))
-    if (hash !== undefined && before?.unpin === undefined) this.#options.blobs.adopt(hash)
-    this.#known.set(name, { report, taken, end: Math.max(before?.end ?? 0, report.exit?.logBytes ?? 0), unpin })
-  }
-
-  #forget(key: RunKey): void {
-    this.#known.get(nameOf(key))?.unpin?.()
-    this.#known.delete(nameOf(key))
-    this.#wakeReaders(nameOf(key), 'changed')
-  }
-
-  #reports(): ChildReport[] {
-    return [...this.#known.values()].filter(({ taken }) => !taken).map(({ report }) => report)
-  }
-
-  #lookAt(key: RunKey): { end: number; final: boolean } | undefined {
-    const known = this.#known.get(nameOf(key))
-    if (known !== undefined) return { end: known.end, final: known.report.state === 'exited' }
-    if (this.#ordered.has(nameOf(key))) return { end: 0, final: false }
-    const exit = readNoteNow(this.#options.dataDir, key)?.exit
-    return exit === undefined ? undefined : { end: exit.logBytes, final: true }
-  }
-
-  #onGrew(key: RunKey, end: number): void {
-    const known = this.#known.get(nameOf(key))
-    if (known !== undefined) known.end = Math.max(known.end, end)
-    this.#wakeReaders(nameOf(key), 'grew')
-  }
-
-  #wakeReaders(name: string, event: Wake): void {
+  #wakeReaders(key: RunKey, event: Wake): void {
+    const name = nameOf(key)
     for (const joined of this.#readers.values()) if (joined.name === name) joined.reader.wake(event)
-  }
-
-  #inputPart(key: RunKey, bytes: Uint8Array): Promise<void> {
-    const n = this.#next++
-    return new Promise((resolve, reject) => {
-      this.#inputs.set(n, { resolve, reject })
-      if (this.#send({ t: 'input', ...key, n, bytes })) return
-      this.#inputs.delete(n)
-      reject(new MeshError('HOST_FAILED', `no input can be given: ${this.#problem ?? 'sessiond is not connected'}`))
-    })
-  }
-
-  #onInputDone(n: number, error: string | undefined): void {
-    const waiting = this.#inputs.get(n)
-    this.#inputs.delete(n)
-    if (error === undefined) waiting?.resolve()
-    else waiting?.reject(new MeshError('HOST_FAILED', error))
   }
 
   #send(message: ToSessiond): boolean {
     return this.#link?.send(message) ?? false
   }
-}
-
-function nameOf({ session, epoch }: RunKey): string {
-  return `${session}/${epoch}`
-}
-
-function keyOf({ session, epoch }: RunKey): RunKey {
-  return { session, epoch }
 }

@@ -10,7 +10,6 @@ const NAME_BYTES_MAX = 255
 const DEPTH_MAX = 200
 /** Names that Windows takes for devices, with or without an ending, and characters it does not store. */
 const WINDOWS_DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
-// eslint-disable-next-line no-control-regex
 const WINDOWS_FORBIDDEN = /[<>:"|?*\\\u0001-\u001f]|[. ]$/
 
 /** Why the path may not be used here, in words; undefined when it may. */

@@ -82,7 +82,7 @@ export class SessiondKeeper {
     return new Promise((resolve) => {
       link.onEnd((why) => {
         this.#link = undefined
-        this.#events.down(why)
+        if (!this.#stopped) this.#events.down(why)
         resolve()
       })
       this.#events.up(link)

@@ -75,8 +75,9 @@ function onTimer(t: Turn, tag: string): void {
 function linkUp(t: Turn, peer: PeerId): void {
   const { s, env } = t
   if (s.links.has(peer)) return
-  s.links.set(peer, { compared: false, tokens: s.cfg.burstBytes, tokensAt: env.now })
-  beginCompare(t, peer)
+  const link = { compared: false, tokens: s.cfg.burstBytes, tokensAt: env.now }
+  s.links.set(peer, link)
+  beginCompare(t, peer, link)
 }
 
 function linkDown(t: Turn, peer: PeerId): void {

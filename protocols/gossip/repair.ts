@@ -9,7 +9,7 @@ import type { Version } from './entry.ts'
 import { bucketOf, isFull, mayWrite, versionOf } from './held.ts'
 import { owe, spend } from './push.ts'
 import { arm, count, send } from './state.ts'
-import type { GossipState, Turn } from './state.ts'
+import type { GossipState, Link, Turn } from './state.ts'
 import { BUCKETS, LASTING_BUCKETS, topicOf } from './topics.ts'
 import type { TopicName } from './topics.ts'
 import type { GossipMessage } from './wire.ts'
@@ -18,16 +18,17 @@ type VersionTuple = [key: string, epoch: number, seq: number, author: string]
 /** A full version tuple without its key: numbers, author, heads. */
 const TUPLE_BYTES = 64
 
-/** A new link: the lower peer id begins, and who has many links takes its time. */
-export function beginCompare(t: Turn, peer: PeerId): void {
+/** A new link: the lower peer id begins; who has many links takes its time and some of them. */
+export function beginCompare(t: Turn, peer: PeerId, link: Link): void {
   const { s, env } = t
-  const many = s.links.size > s.cfg.repairPromptLinks
-  const staggerMs = many
-    ? env.random.float() * Math.min(s.cfg.repairStaggerMaxMs, s.cfg.repairStaggerMs * s.links.size)
-    : 0
-  const waitMs = staggerMs + (s.options.self < peer ? 0 : s.cfg.repairWaitMs)
-  if (waitMs > 0) arm(t, `compare:${peer}`, waitMs)
-  else sendSum(t, peer)
+  const waitMs = s.options.self < peer ? 0 : s.cfg.repairWaitMs
+  if (s.links.size <= s.cfg.repairPromptLinks) {
+    if (waitMs > 0) arm(t, `compare:${peer}`, waitMs)
+    else sendSum(t, peer)
+  } else if (env.random.float() * s.links.size < s.cfg.repairManyLinks) {
+    const spanMs = Math.min(s.cfg.repairStaggerMaxMs, s.cfg.repairStaggerMs * s.links.size)
+    arm(t, `compare:${peer}`, waitMs + env.random.float() * spanMs)
+  } else link.compared = true
 }
 
 export function onCompareTimer(t: Turn, peer: PeerId): void {

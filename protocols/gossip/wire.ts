@@ -22,6 +22,8 @@ export const GOSSIP = {
   repairStaggerMaxMs: 5000,
   /** Peers with so few links compare at once. */
   repairPromptLinks: 4,
+  /** Of many links that come up together about so many are compared, the rest in the usual rounds. */
+  repairManyLinks: 8,
   /** An entry asked for is not asked of another neighbour for this long. */
   wantAgainMs: 3000,
   /** Sent to one neighbour, on average and at once. The burst is below QUEUE_MAX.gossip (256 KiB). */

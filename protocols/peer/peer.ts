@@ -384,6 +384,9 @@ export class Peer {
   #frame(from: PeerId, plane: Plane, bytes: Uint8Array): void {
     if (plane === 'hello') return this.#helloFrame(from, bytes)
     if (!isVerified(this.#hello, from)) return this.#count('frame_before_hello')
+    // Planes overtake each other: who speaks on another plane has admitted us, so its welcome is only late. Without this the
+    // answer to such a frame would be dropped.
+    if (!isAdmitted(this.#hello, from)) this.#runHello({ k: 'msg', from, msg: { t: 'welcome' } })
     try {
       this.#dispatch(from, plane, bytes)
     } catch (error) {

@@ -27,7 +27,7 @@ interface Pending {
 
 export interface RecordHooks {
   /** A newer version came from elsewhere and is on disk. */
-  adopted(record: SessionRecord, was: SessionRecord | undefined): void
+  adopted(record: SessionRecord): void
   /** A stop was recorded. */
   stopWanted(record: SessionRecord, by: string): void
 }
@@ -219,8 +219,9 @@ export class Records {
     this.all.set(record.id, merged)
     this.#write(merged, encodeCbor(merged), (error) => {
       done(error)
-      // While the disk wrote, this peer may have come to own the session: then this version is history already.
-      if (error === undefined && this.all.get(record.id) === merged) this.#hooks.adopted(merged, mine)
+      // While the disk wrote, a newer version may have come, or this peer may own the session by now: what counts is now.
+      const now = this.all.get(record.id)
+      if (error === undefined && now !== undefined) this.#hooks.adopted(now)
     })
     if (FINAL_STATES.has(merged.state)) this.#prune()
   }

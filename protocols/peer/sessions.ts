@@ -56,12 +56,14 @@ export class Sessions {
   #watch: unknown
   #keeperTimer: unknown
   #drained: (() => void) | undefined
+  /** To be started once sessiond has reported. */
+  readonly #waiting = new Set<SessionId>()
 
   constructor(ctx: PeerContext, offer: Offer) {
     this.#ctx = ctx
     this.admission = createAdmission(offer)
     this.records = new Records(ctx, {
-      adopted: (record, was) => this.#recordAdopted(record, was),
+      adopted: (record) => this.#recordAdopted(record),
       stopWanted: (record, by) => this.#stopWanted(record, by)
     })
     this.#placer = new Placer(ctx, this.admission)
@@ -76,7 +78,7 @@ export class Sessions {
         this.#ctx.publish(summarize(record))
         const mine = record.owner === this.#ctx.self && !FINAL_STATES.has(record.state)
         // Runs are taken up when sessiond has said which children live; the rest can be placed at once.
-        if (mine && record.runner !== this.#ctx.self) this.#own(record, record.desired === 'stop' ? 'stopping' : 'placing', 'this peer is back')
+        if (mine && record.runner !== this.#ctx.self) this.#resume(record)
       }
       this.#armWatch()
       done()
@@ -242,6 +244,11 @@ export class Sessions {
   exited(id: SessionId, epoch: number, exit: Exit): void {
     this.#children?.delete(id)
     if (this.forks.get(id) === epoch) this.forks.delete(id)
+    const found = this.records.all.get(id)
+    // It ended while the keepers were still being asked whether it may go on.
+    if (!this.#owned.has(id) && found?.epoch === epoch && found.owner === this.#ctx.self && !FINAL_STATES.has(found.state)) {
+      this.#own(found, found.desired === 'stop' ? 'stopping' : 'running', 'adopted at its end')
+    }
     const record = this.#current(id, epoch)
     // Nobody here waits for it: superseded, or recorded before this peer's last restart.
     if (record === undefined) return this.#ctx.ports.host.acknowledge(id, epoch)
@@ -264,7 +271,11 @@ export class Sessions {
     for (const record of [...this.records.all.values()]) {
       const here = record.runner === this.#ctx.self && record.owner === this.#ctx.self && !FINAL_STATES.has(record.state)
       const hadChild = record.state === 'running' || record.state === 'stopping' || record.state === 'starting'
-      if (here && !this.#children.has(record.id) && hadChild) this.#childGone(record)
+      if (here && !this.#children.has(record.id) && hadChild && !this.#waiting.has(record.id)) this.#childGone(record)
+    }
+    for (const id of [...this.#waiting]) {
+      this.#waiting.delete(id)
+      if (this.#owned.get(id)?.step === 'starting') this.#startChild(id)
     }
   }
 
@@ -443,6 +454,8 @@ export class Sessions {
     const refuse = (why: string): void => void this.#ctx.send(from, 'sched', { t: 'unbound', id, why: why.slice(0, 300) })
     if (mine !== undefined && compareVersion(mine, record) > 0 && mine.epoch > record.epoch) return refuse('a newer record of it exists here')
     if (mine?.desired === 'stop' || record.desired === 'stop') return refuse('it is to be stopped')
+    if (this.forks.has(id)) return refuse('an older run of it is kept frozen here')
+    if (this.#owned.has(id)) return refuse('it is being looked after here already')
     if (this.#children === undefined) return refuse('sessiond is not running here')
     if (!grant(this.admission, id, record.spec, from, this.#ctx.ports.clock.mono())) return refuse('the room was given away meanwhile')
     const next: SessionRecord = { ...record, owner: self, runner: self, epoch: record.epoch + 1, seq: 0 }
@@ -452,6 +465,8 @@ export class Sessions {
   }
 
   #startChild(id: SessionId): void {
+    // sessiond's first report must not be older than our first order, or the new child would count as gone.
+    if (this.#children === undefined) return void this.#waiting.add(id)
     const record = this.records.all.get(id)!
     const epoch = record.epoch
     const order = orderOf(record)
@@ -507,7 +522,7 @@ export class Sessions {
 
   // ---- others' sessions ----
 
-  #recordAdopted(record: SessionRecord, was: SessionRecord | undefined): void {
+  #recordAdopted(record: SessionRecord): void {
     const owned = this.#owned.get(record.id)
     if (owned !== undefined && record.owner !== this.#ctx.self) {
       const running = this.#children?.has(record.id) === true
@@ -529,7 +544,7 @@ export class Sessions {
         this.#disown(record.id)
       }
     }
-    if (record.desired === 'stop' && was?.desired !== 'stop') this.#stopWanted(record, 'its owner')
+    if (record.desired === 'stop' && !FINAL_STATES.has(record.state)) this.#stopWanted(record, 'its owner')
     this.#ctx.changed('sessions', record.id)
     this.#armWatch()
   }
@@ -600,7 +615,12 @@ export class Sessions {
         this.#ctx.changed('sessions', record.id)
       })
     }
-    this.#own(next, 'placing', cause)
+    // Two keepers may have the same thought in the same moment: the claim is on every keeper that lives before anything starts.
+    const live = next.keepers.filter((keeper) => keeper === this.#ctx.self || this.#ctx.reachable(keeper)).length
+    this.records.commit(next, Math.max(1, live), () => {
+      const now = this.records.all.get(next.id)
+      if (now?.owner === this.#ctx.self && now.epoch === next.epoch) this.#own(now, now.desired === 'stop' ? 'stopping' : 'placing', cause)
+    })
   }
 
   /** A child that sessiond holds: ours, or superseded while this peer was away. */
@@ -654,7 +674,26 @@ export class Sessions {
       if (!this.#owned.has(record.id)) this.#own(newest, newest.desired === 'stop' ? 'stopping' : 'running', cause)
       this.#tell(this.#owned.get(record.id), { type: 'child.gone', cause, again })
     }
-    this.records.newest(record.id, record.keepers, settle)
+    this.#askKeepers(record.id, record.keepers, settle)
+  }
+
+  /** Owned here when this peer went away, and running nowhere: it goes on here unless it went on elsewhere meanwhile. */
+  #resume(record: SessionRecord): void {
+    this.#askKeepers(record.id, record.keepers, (newest) => {
+      if (newest?.owner !== this.#ctx.self || FINAL_STATES.has(newest.state) || this.#owned.has(record.id)) return
+      if (newest.runner !== this.#ctx.self) this.#own(newest, newest.desired === 'stop' ? 'stopping' : 'placing', 'this peer is back')
+    })
+  }
+
+  /** The newest record, once every keeper can be asked or enough time has passed since the start. */
+  #askKeepers(id: SessionId, keepers: readonly PeerId[], then: (newest: SessionRecord | undefined) => void): void {
+    const waitMs = this.#startedAt + ASK_KEEPERS_MS - this.#ctx.ports.clock.mono()
+    const missing = keepers.some((keeper) => keeper !== this.#ctx.self && !this.#ctx.reachable(keeper))
+    if (missing && waitMs > 0) {
+      this.#ctx.ports.clock.setTimeout(() => this.#askKeepers(id, keepers, then), Math.min(250, waitMs))
+      return
+    }
+    this.records.newest(id, keepers, then)
   }
 
   // ---- small ----

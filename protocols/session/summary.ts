@@ -1,4 +1,4 @@
-/** What every peer is told of a session: the record without what only its keepers need. Under 3 KiB. */
+/** What every peer is told of a session, at each step: the record without what its keepers answer on demand. Under 2 KiB. */
 import type { SessionRecord } from './record.ts'
 
 export function summarize(record: SessionRecord): SessionRecord {
@@ -12,11 +12,11 @@ export function summarize(record: SessionRecord): SessionRecord {
   const summary: SessionRecord = {
     ...record,
     spec: { ...record.spec, args, env: {}, appUri: record.spec.appUri.slice(0, 400), cwd: '' },
-    tried: record.tried.slice(-4),
-    history: record.history.slice(-4)
+    tried: record.tried.slice(-1),
+    history: record.history.slice(-1)
   }
   if (record.why !== undefined) {
-    summary.why = { sentence: record.why.sentence.slice(0, 300), candidates: record.why.candidates.slice(0, 6) }
+    summary.why = { sentence: record.why.sentence.slice(0, 300), candidates: [] }
   }
   return summary
 }

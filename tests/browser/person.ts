@@ -51,7 +51,10 @@ export interface Figure {
 
 /** The rows of the dashboard's PCs: name, then every figure with its source. */
 export async function readMachines(page: Page): Promise<Map<string, Figure[]>> {
-  const rows = page.getByRole('region', { name: 'PCs' }).getByRole('row').filter({ has: page.getByRole('rowheader') })
+  const rows = page
+    .getByRole('region', { name: 'PCs' })
+    .getByRole('row')
+    .filter({ has: page.getByRole('rowheader') })
   const read = await rows.evaluateAll((elements) =>
     elements.map((row) => ({
       name: row.querySelector('th a')?.textContent ?? '',

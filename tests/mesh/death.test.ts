@@ -1,150 +1,164 @@
 /**
  * The runner's ways of dying: its peer process alone, the whole PC, the cable. An accepted session is not lost, and without
- * a partition it never runs twice: the program itself writes down when and where it ran, and /proc says what stood still.
+ * a partition it never runs twice: the program itself writes down where and when it ran, and /proc says what stood still.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { SessionView, StatusView } from '../../node/http/views.ts'
+import type { SessionView } from '../../node/http/views.ts'
 import { namespacesMissing, startMesh } from './harness/index.ts'
 import type { Mesh, Peer } from './harness/index.ts'
 
 const LONG = { timeout: 400_000 }
 
-test('its peer process is killed and comes back: the session is adopted, same process, one run', LONG, async () => {
+test('its peer process is killed and comes back: adopted, the same process, one run', LONG, async () => {
   await using mesh = await startMesh({ peers: ['atlas', 'den'] })
   const [atlas, den] = [mesh.peer('atlas'), mesh.peer('den')]
   const pulse = new Pulse(mesh)
-  const { id } = await pulse.submit(atlas, ['--on', 'den'])
-  const [first] = await pulse.beats(mesh, 'den')
+  const id = await pulse.submit(atlas, ['--on', 'den'])
+  const first = await pulse.first()
   await den.killPeerProcess()
-  expect(stateOf(first!.pid)).not.toBe('gone')
   await den.up()
   await mesh.allSeeAll()
-  // Nobody may take it over (no --restart), so whatever the outage took, it goes on here.
-  const since = performance.now()
-  await mesh.until(() => pulse.all().some((beat) => beat.at > since), { what: 'beat after the return' })
-  expect(await session(atlas, id)).toMatchObject({ state: 'running', runner: (await den.status()).peerId, exit: null })
+  // Nobody takes over what was not asked to be restarted; so it goes on here, however long the peer was away.
+  await pulse.goesOn(first.pid)
+  expect(await session(atlas, id)).toMatchObject({ state: 'running', runner: await idOf(den), exit: null })
   pulse.end()
   const ended = await inState(mesh, atlas, id, 'finished')
   expect(ended.exit).toEqual({ code: 0, signal: null })
-  expect(new Set(pulse.all().map((beat) => beat.pid))).toEqual(new Set([first!.pid]))
+  expect(new Set(pulse.beats().map((beat) => beat.pid))).toEqual(new Set([first.pid]))
   // Output from before, during and after the outage.
   const { stdout } = await atlas.omega(['logs', id])
-  expect(stdout.trim().split('\n')).toHaveLength(pulse.all().length)
+  expect(stdout.trim().split('\n')).toHaveLength(pulse.beats().length)
 })
 
-test('its peer process is killed and stays away: frozen before another starts, and frozen after it is back, until stopped', LONG, async () => {
+test('its peer process stays away: frozen before another starts, and still frozen when it is back, until stopped', LONG, async () => {
   await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'] })
-  const [atlas, den] = [mesh.peer('atlas'), mesh.peer('den')]
+  const atlas = mesh.peer('atlas')
   const pulse = new Pulse(mesh)
-  const { id } = await pulse.submit(atlas, ['--restart', 'on-node-loss', '--on', 'den'], '--label')
-  const [first] = await pulse.beats(mesh, 'den')
-  const follow = atlas.spawn(['logs', '-f', id])
-  await follow.prints('beat den')
-  await den.killPeerProcess()
+  const id = await pulse.submit(atlas, ['--restart', 'on-node-loss', '--not-on', 'atlas'])
+  const first = await pulse.first()
+  const runner = mesh.peer(first.name)
+  const following = atlas.spawn(['logs', '-f', id])
+  await following.prints(`beat ${first.name}`)
+  await runner.killPeerProcess()
 
-  const second = await pulse.elsewhere(mesh, 'den')
-  expect(stateOf(first!.pid)).toBe('T')
-  await follow.prints(`beat ${second.name}`)
+  const second = await pulse.elsewhere(first.name)
+  expect(stateOf(first.pid)).toBe('T')
+  await following.prints(`beat ${second.name}`)
 
-  await den.up()
+  await runner.up()
   await mesh.allSeeAll()
-  const fork = async (): Promise<StatusView | undefined> => {
-    const status = await den.status()
-    return status.notices.some((notice) => notice.code === 'fork') ? status : undefined
-  }
-  const told = await mesh.until(fork, { what: 'notice of the second run on den' })
-  expect(told.notices.find((notice) => notice.code === 'fork')?.fix).toBe(`omega stop ${id.slice(0, 8)}`)
-  expect(stateOf(first!.pid)).toBe('T')
-  expect(await session(atlas, id)).toMatchObject({ state: 'running', runner: (await mesh.peer(second.name).status()).peerId })
+  const fork = async () => (await runner.status()).notices.find((notice) => notice.code === 'fork')
+  expect((await mesh.until(fork, { what: `notice of the older run on ${runner.name}` })).fix).toBe(`omega stop ${id.slice(0, 8)}`)
+  expect(stateOf(first.pid)).toBe('T')
+  await pulse.goesOn(second.pid)
+  expect(await session(runner, id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
   pulse.neverTwo()
 
-  await den.json(['stop', id])
+  await runner.json(['stop', id])
   await inState(mesh, atlas, id, 'stopped')
-  const gone = (note: (seen: unknown) => void) => {
-    const states = [first!.pid, second.pid].map(stateOf)
-    note(states)
-    return states.every((state) => state === 'gone')
-  }
-  await mesh.until(gone, { what: 'end of both runs' })
-  await mesh.until(async () => (await den.status()).notices.every((notice) => notice.code !== 'fork'), { what: 'end of the notice' })
-  expect((await follow.end(60_000)).code).toBe(0)
+  await gone(mesh, [first.pid, second.pid])
+  await mesh.until(async () => (await fork()) === undefined, { what: 'end of the notice' })
+  expect((await following.end(60_000)).code).toBe(0)
 })
 
-test('the power is cut: it runs elsewhere by itself, and the PC that comes back does not run it again', LONG, async () => {
+test('the power is cut: it runs elsewhere by itself, and not again on the PC that comes back', LONG, async () => {
   await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'] })
-  const [atlas, den] = [mesh.peer('atlas'), mesh.peer('den')]
+  const atlas = mesh.peer('atlas')
   const pulse = new Pulse(mesh)
-  const { id } = await pulse.submit(atlas, ['--restart', 'on-node-loss', '--on', 'den'], '--label')
-  await pulse.beats(mesh, 'den')
-  await den.killAll()
+  const id = await pulse.submit(atlas, ['--restart', 'on-node-loss', '--not-on', 'atlas'])
+  const first = await pulse.first()
+  const runner = mesh.peer(first.name)
+  await runner.killAll()
   const cutAt = performance.now()
-  const second = await pulse.elsewhere(mesh, 'den')
+  const second = await pulse.elsewhere(first.name)
   console.log(`power cut to first line elsewhere: ${((performance.now() - cutAt) / 1000).toFixed(1)} s`)
-  await den.up()
+
+  await runner.up()
   await mesh.allSeeAll()
-  const seen = await mesh.until(async () => (await den.ask<{ sessions: SessionView[] }>('/api/v1/sessions')).sessions.find((one) => one.id === id && one.runner !== (await den.status()).peerId), { what: 'news of the session on den' })
-  expect(seen.state).toBe('running')
-  expect((await den.status()).leash.children).toBe(0)
+  const secondId = await idOf(mesh.peer(second.name))
+  const knows = async () => {
+    const seen = await session(runner, id)
+    return seen.runner === secondId && seen.state === 'running'
+  }
+  await mesh.until(knows, { what: `news of the takeover on ${runner.name}` })
+  expect((await runner.status()).leash.children).toBe(0)
   pulse.end()
-  const ended = await inState(mesh, den, id, 'finished')
-  expect(ended).toMatchObject({ exit: { code: 0, signal: null }, runner: (await mesh.peer(second.name).status()).peerId })
+  const ended = await inState(mesh, runner, id, 'finished')
+  expect(ended).toMatchObject({ exit: { code: 0, signal: null }, runner: secondId })
   pulse.neverTwo()
 })
 
-test.skipIf(namespacesMissing() !== undefined)('the cable is pulled: it runs elsewhere, and when it is back the older run is frozen', LONG, async () => {
-  await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'] })
-  const [atlas, den] = [mesh.peer('atlas'), mesh.peer('den')]
-  const pulse = new Pulse(mesh)
-  const { id } = await pulse.submit(atlas, ['--restart', 'on-node-loss', '--on', 'den'], '--label')
-  const [first] = await pulse.beats(mesh, 'den')
-  den.cut()
-  const second = await pulse.elsewhere(mesh, 'den')
-  // Available mode: the cut-off side goes on as well, and says that it is alone.
-  expect(stateOf(first!.pid)).not.toBe('T')
-  await mesh.until(async () => (await den.status()).notices.some((notice) => notice.code === 'isolated'), { what: 'word on den that it is alone' })
-  den.heal()
-  await mesh.allSeeAll(mesh.peers, 120_000)
-  await mesh.until(() => stateOf(first!.pid) === 'T', { what: 'frozen older run' })
-  expect(await session(den, id)).toMatchObject({ state: 'running', runner: (await mesh.peer(second.name).status()).peerId })
-  const since = performance.now()
-  await mesh.until(() => pulse.all().some((beat) => beat.at > since && beat.pid === second.pid), { what: 'newer run going on' })
-  expect(pulse.all().filter((beat) => beat.at > since && beat.pid === first!.pid)).toEqual([])
-  await atlas.json(['stop', id])
-  await inState(mesh, den, id, 'stopped')
-  await mesh.until(() => [first!.pid, second.pid].every((pid) => stateOf(pid) === 'gone'), { what: 'end of both runs' })
-})
+test.skipIf(namespacesMissing() !== undefined)(
+  'the cable is pulled: it runs elsewhere too, and when the cable is back the older run is frozen',
+  LONG,
+  async () => {
+    await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'] })
+    const atlas = mesh.peer('atlas')
+    const pulse = new Pulse(mesh)
+    const id = await pulse.submit(atlas, ['--restart', 'on-node-loss', '--not-on', 'atlas'])
+    const first = await pulse.first()
+    const runner = mesh.peer(first.name)
+    runner.cut()
+    const second = await pulse.elsewhere(first.name)
+    // The cut-off side goes on as well, and says that it is alone.
+    const alone = async () => (await runner.status()).notices.some((notice) => notice.code === 'isolated')
+    await mesh.until(alone, { what: `word on ${runner.name} that it is alone` })
+    await pulse.goesOn(first.pid)
 
-test('the submitter dies right after it answered: the session is not lost and finishes', LONG, async () => {
+    runner.heal()
+    await mesh.allSeeAll(mesh.peers, 180_000)
+    await mesh.until(() => stateOf(first.pid) === 'T', { what: 'frozen older run' })
+    const lines = pulse.beats().length
+    await pulse.goesOn(second.pid)
+    expect(pulse.beats().slice(lines).filter((beat) => beat.pid === first.pid)).toEqual([])
+    expect(await session(runner, id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
+    await atlas.json(['stop', id])
+    await inState(mesh, runner, id, 'stopped')
+    await gone(mesh, [first.pid, second.pid])
+  }
+)
+
+test('the submitter dies right after it answered: what it accepted is not lost and finishes', LONG, async () => {
   await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'] })
   const [atlas, den, lark] = [mesh.peer('atlas'), mesh.peer('den'), mesh.peer('lark')]
-  const submitted = await Promise.all(
-    ['den', 'lark'].map((on) => atlas.json<SessionView & { durability: number }>(['submit', '--no-files', '--cpu', '0.1', '--on', on, '--', 'sh', '-c', 'echo "done on $OMEGA_PEER_NAME"']))
-  )
+  const submit = (on: string[]) =>
+    atlas.json<SessionView & { durability: number }>(['submit', '--no-files', '--cpu', '0.1', ...on, '--', 'sh', '-c', 'echo "done on $OMEGA_PEER_NAME"'])
+  // One that nobody may take yet, two that are on their way.
+  await lark.json(['node', 'pause'])
+  const waiting = await submit(['--on', 'lark'])
+  await inState(mesh, atlas, waiting.id, 'pending')
+  const started = await Promise.all([submit(['--on', 'den']), submit(['--not-on', 'atlas'])])
   await atlas.killAll()
-  for (const { id, durability } of submitted) {
+
+  for (const { id, durability } of started) {
     expect(durability).toBeGreaterThanOrEqual(2)
-    for (const peer of [den, lark]) expect(await inState(mesh, peer, id, 'finished')).toMatchObject({ exit: { code: 0 } })
+    for (const peer of [den, lark]) expect(await inState(mesh, peer, id, 'finished')).toMatchObject({ exit: { code: 0, signal: null } })
+    expect((await lark.omega(['logs', id])).stdout).toBe('done on den\n')
   }
-  expect((await lark.omega(['logs', submitted[0]!.id])).stdout).toBe('done on den\n')
-  // The same with a session that nobody had room for yet.
+  await lark.json(['node', 'resume'])
+  for (const peer of [den, lark]) await inState(mesh, peer, waiting.id, 'finished')
+  expect((await den.omega(['logs', waiting.id])).stdout).toBe('done on lark\n')
 })
 
 test('the survivor of two takes work, knows what was, and says who is gone', LONG, async () => {
   await using mesh = await startMesh({ peers: ['atlas', 'den'] })
   const [atlas, den] = [mesh.peer('atlas'), mesh.peer('den')]
   const pulse = new Pulse(mesh)
-  const { id } = await pulse.submit(den, ['--restart', 'on-node-loss', '--on', 'atlas'], '--label')
-  await pulse.beats(mesh, 'atlas')
+  await den.json(['node', 'pause'])
+  const id = await pulse.submit(den, ['--restart', 'on-node-loss'])
+  expect((await pulse.first()).name).toBe('atlas')
+  await den.json(['node', 'resume'])
   // The one that made the mesh, with its root key, is the one that dies.
   await atlas.killAll()
   const dead = async () => (await den.nodes()).find((node) => node.name === 'atlas')?.state === 'dead'
   await mesh.until(dead, { what: 'dead atlas on den' })
-  expect(await den.json<StatusView>(['status'])).toMatchObject({ phase: 'active', members: { alive: 1, total: 2 } })
-  expect(await den.omega(['run', '--', 'sh', '-c', 'echo "here: $OMEGA_PEER_NAME"'])).toMatchObject({ code: 0, stdout: 'here: den\n' })
+  expect(await den.json(['status'])).toMatchObject({ phase: 'active', members: { alive: 1, total: 2 } })
   expect((await den.omega(['nodes'])).stdout).toMatch(/atlas +dead/)
-  await pulse.elsewhere(mesh, 'atlas')
+  const ran = await den.omega(['run', '--no-files', '--cpu', '0.1', '--', 'sh', '-c', 'echo "here: $OMEGA_PEER_NAME"'])
+  expect(ran).toMatchObject({ code: 0, stdout: 'here: den\n' })
+  await pulse.elsewhere('atlas')
   pulse.end()
   await inState(mesh, den, id, 'finished')
   await atlas.up()
@@ -152,3 +166,92 @@ test('the survivor of two takes work, knows what was, and says who is gone', LON
   await inState(mesh, atlas, id, 'finished')
   pulse.neverTwo()
 })
+
+interface Beat {
+  name: string
+  pid: number
+}
+
+/** A program that writes a line with its place into one file of this machine ten times a second, and prints one. */
+class Pulse {
+  readonly #mesh: Mesh
+  readonly #file: string
+  readonly #end: string
+
+  constructor(mesh: Mesh) {
+    this.#mesh = mesh
+    const top = join(mesh.peers[0]!.folder, '..')
+    this.#file = join(top, 'beats')
+    this.#end = join(top, 'beats-end')
+  }
+
+  async submit(from: Peer, args: string[]): Promise<string> {
+    const script = `while [ ! -e ${this.#end} ]; do echo "$OMEGA_PEER_NAME $$" >> ${this.#file}; echo "beat $OMEGA_PEER_NAME"; sleep 0.1; done`
+    const command = ['submit', '--no-files', '--cpu', '0.1', ...args, '--', 'sh', '-c', script]
+    return (await from.json<SessionView>(command)).id
+  }
+
+  /** In the order in which they were written. */
+  beats(): Beat[] {
+    const lines = existsSync(this.#file) ? readFileSync(this.#file, 'utf8').trimEnd().split('\n') : []
+    return lines.map((line) => line.split(' ')).map(([name = '', pid]) => ({ name, pid: Number(pid) }))
+  }
+
+  async first(): Promise<Beat> {
+    return await this.#mesh.until(() => this.beats()[0], { what: 'first line of the program' })
+  }
+
+  async elsewhere(than: string): Promise<Beat> {
+    const other = () => this.beats().find((beat) => beat.name !== than)
+    return await this.#mesh.until(other, { what: `line of the program from elsewhere than ${than}`, everyMs: 20, withinMs: 120_000 })
+  }
+
+  /** Resolves when this process has written another line. */
+  async goesOn(pid: number): Promise<void> {
+    const before = this.beats().length
+    const more = () => this.beats().slice(before).some((beat) => beat.pid === pid)
+    await this.#mesh.until(more, { what: `further line of process ${pid} (${stateOf(pid)})` })
+  }
+
+  end(): void {
+    writeFileSync(this.#end, '')
+  }
+
+  /** Once another process has written, the one before never did again. */
+  neverTwo(): void {
+    const pids = this.beats().map((beat) => beat.pid)
+    const turns = pids.filter((pid, i) => pid !== pids[i - 1])
+    expect(turns).toEqual([...new Set(turns)])
+  }
+}
+
+/** State letter of /proc (T: stopped), or `gone`. */
+function stateOf(pid: number): string {
+  try {
+    const state = /^State:\s*(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 'gone'
+    return state === 'Z' || state === 'X' ? 'gone' : state
+  } catch {
+    return 'gone'
+  }
+}
+
+const idOf = async (peer: Peer): Promise<string> => (await peer.status()).peerId
+const session = (peer: Peer, id: string): Promise<SessionView> => peer.ask<SessionView>(`/api/v1/sessions/${id}`)
+
+async function inState(mesh: Mesh, peer: Peer, id: string, state: SessionView['state']): Promise<SessionView> {
+  const reached = async (note: (seen: unknown) => void) => {
+    const seen = await session(peer, id)
+    note(`${seen.state}: ${seen.reason}`)
+    return seen.state === state ? seen : undefined
+  }
+  return await mesh.until(reached, { what: `session ${state} on ${peer.name}`, withinMs: 120_000 })
+}
+
+async function gone(mesh: Mesh, pids: number[]): Promise<void> {
+  const states = (note: (seen: unknown) => void) => {
+    const seen = pids.map(stateOf)
+    note(seen)
+    return seen.every((state) => state === 'gone')
+  }
+  await mesh.until(states, { what: 'end of every run' })
+}

@@ -156,6 +156,31 @@ test('a new peer process takes over from a stale connection', async () => {
   await stale.kill()
 })
 
+test('a peer process that was replaced is told so, and does not fight for the connection', async () => {
+  const first = await startRig()
+  const daemon = sessiondPid(first.dataDir)
+  const second = await startRig({}, first.dataDir)
+  expect(await first.until((told) => (told.t === 'lost' ? told.why : undefined))).toBe('another process took over')
+  expect(first.host.state).toMatchObject({ connected: false })
+  await expect(first.start({})).rejects.toThrow(/sessiond is not connected: another process took over/)
+  await expect(second.start({})).resolves.toMatchObject({ epoch: 1 })
+  expect(second.told.filter((told) => told.t === 'lost')).toEqual([])
+  expect(sessiondPid(first.dataDir)).toBe(daemon)
+})
+
+test('a sessiond that stands still is ended by the next peer, and its orphans with it', async () => {
+  const dataDir = freshFolder()
+  const first = await startPeer(dataDir)
+  const { session, pid } = await first.start({ argv: ['sleep', '1000'] })
+  const daemon = sessiondPid(dataDir)
+  process.kill(daemon, 'SIGSTOP')
+  await first.kill()
+  const rig = await startRig({}, dataDir)
+  const list = await rig.until((told) => (told.t === 'children' ? told.list : undefined))
+  expect(list).toMatchObject([{ session, state: 'exited', exit: { signal: 'KILL' } }])
+  await eventually(() => [pid, daemon].every(isGone))
+}, 60_000)
+
 test('who does not know the secret gets no further, and nothing dies', async () => {
   const rig = await startRig()
   const path = sessiondSocket(rig.dataDir)

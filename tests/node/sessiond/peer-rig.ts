@@ -29,7 +29,7 @@ export async function startPeer(
   })
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const told: Told[] = []
-  let wake: (() => void)[] = []
+  const wake: (() => void)[] = []
   createInterface({ input: child.stdout }).on('line', (line) => {
     told.push(JSON.parse(line) as Told)
     for (const go of wake.splice(0)) go()

@@ -81,7 +81,7 @@ export async function startRig(config: Partial<SessiondConfig> = {}, dataDir = f
     endSessiond(dataDir)
   })
   const told: Told[] = []
-  let wake: (() => void)[] = []
+  const wake: (() => void)[] = []
   const tell = (something: Told) => {
     told.push(something)
     for (const go of wake.splice(0)) go()
