@@ -115,7 +115,8 @@ class Watcher implements Attachment {
     let told = ''
     while (!this.#closed) {
       const record = this.#record()
-      if (record === undefined) throw new MeshError('UNKNOWN_SESSION', `session ${this.#id.slice(0, 8)} is not known here any more`)
+      if (record === undefined)
+        throw new MeshError('UNKNOWN_SESSION', `session ${this.#id.slice(0, 8)} is not known here any more`)
       const started = record.runner !== undefined && record.startedAt !== undefined
       if (started && run !== runOf(record)) {
         if (run !== undefined) from = 0
@@ -138,7 +139,11 @@ class Watcher implements Attachment {
   }
 
   /** The output of one run. True: read to its end; false: it broke off. */
-  async *#readRun(record: SessionRecord, from: number, reached: (offset: number) => void): AsyncGenerator<OutputFrame, boolean> {
+  async *#readRun(
+    record: SessionRecord,
+    from: number,
+    reached: (offset: number) => void
+  ): AsyncGenerator<OutputFrame, boolean> {
     const { follow } = this.#options
     const { peer, host } = this.#context
     if (record.runner === peer.self) {
@@ -175,9 +180,13 @@ class Watcher implements Attachment {
     const gone = state === 'dead' || state === 'left' || state === undefined
     const name = this.#context.peer.nameOf(record.runner)
     const short = record.id.slice(0, 8)
-    if (gone && FINAL_STATES.has(record.state)) throw new MeshError('PEER_UNREACHABLE', `${name} has the output of session ${short} and cannot be reached now`)
+    if (gone && FINAL_STATES.has(record.state))
+      throw new MeshError('PEER_UNREACHABLE', `${name} has the output of session ${short} and cannot be reached now`)
     if (gone && !survivesRunner(record)) {
-      throw new MeshError('PEER_UNREACHABLE', `${name} is away while session ${short} ran there; it goes on if ${name} comes back (\`omega logs -f ${short}\`), or start it with --restart on-node-loss`)
+      throw new MeshError(
+        'PEER_UNREACHABLE',
+        `${name} is away while session ${short} ran there; it goes on if ${name} comes back (\`omega logs -f ${short}\`), or start it with --restart on-node-loss`
+      )
     }
   }
 
@@ -189,7 +198,8 @@ class Watcher implements Attachment {
       await this.#change()
     }
     const record = this.#record()
-    if (record === undefined) throw new MeshError('UNKNOWN_SESSION', `session ${this.#id.slice(0, 8)} is not known here any more`)
+    if (record === undefined)
+      throw new MeshError('UNKNOWN_SESSION', `session ${this.#id.slice(0, 8)} is not known here any more`)
     return record
   }
 
@@ -313,7 +323,8 @@ async function serveOne(context: WatchContext, channel: ChannelHandle): Promise<
   const { peer, host } = context
   const { id, epoch, from, follow } = channel.meta
   const record = typeof id === 'string' ? peer.sessions.records.all.get(id) : undefined
-  if (record === undefined || typeof epoch !== 'number' || typeof from !== 'number' || !(from >= 0)) return channel.abort('no such session here')
+  if (record === undefined || typeof epoch !== 'number' || typeof from !== 'number' || !(from >= 0))
+    return channel.abort('no such session here')
   serveInput(host, channel, record.id, epoch)
   let writable: () => void = () => {}
   let closed = false
@@ -346,7 +357,9 @@ function serveInput(host: PeerHost, channel: ChannelHandle, id: SessionId, epoch
         }
         const payload = frame.k === 'input' ? frame.bytes.slice() : undefined
         // A program that has closed its input goes on; what was sent is lost, as in a pipe.
-        taking = taking.then(() => (payload === undefined ? host.endInput(id, epoch) : host.input(id, epoch, payload))).catch(() => {})
+        taking = taking
+          .then(() => (payload === undefined ? host.endInput(id, epoch) : host.input(id, epoch, payload)))
+          .catch(() => {})
       }
     } catch (error) {
       return channel.abort((error as Error).message)

@@ -12,7 +12,9 @@ export const BLOB_MAX_BYTES = (256 << 20) + (1 << 20)
 const ASK_MS = 3_000
 
 export function serveBlobs(peer: Peer, cache: BlobCache): void {
-  peer.rpc.serve('blob', (_from, hash, answer) => answer(undefined, typeof hash === 'string' && cache.has(hash) ? { here: true } : { here: false }))
+  peer.rpc.serve('blob', (_from, hash, answer) =>
+    answer(undefined, typeof hash === 'string' && cache.has(hash) ? { here: true } : { here: false })
+  )
   peer.channels.serve('blob', (channel) => {
     const { hash } = channel.meta
     if (typeof hash !== 'string' || !cache.has(hash)) return channel.abort('that content is not here')
@@ -25,7 +27,12 @@ export function serveBlobs(peer: Peer, cache: BlobCache): void {
 }
 
 /** From the first source that has it into the cache. */
-export async function fetchBlob(peer: Peer, cache: BlobCache, blob: BlobRef, sources: readonly PeerId[]): Promise<void> {
+export async function fetchBlob(
+  peer: Peer,
+  cache: BlobCache,
+  blob: BlobRef,
+  sources: readonly PeerId[]
+): Promise<void> {
   if (cache.has(blob.hash)) return
   const tried: string[] = []
   for (const source of new Set(sources)) {
@@ -38,7 +45,10 @@ export async function fetchBlob(peer: Peer, cache: BlobCache, blob: BlobRef, sou
     }
   }
   const where = tried.length === 0 ? 'no peer that has them can be reached' : tried.join('; ')
-  throw new MeshError('PEER_UNREACHABLE', `${blob.bytes} bytes of files (${blob.hash.slice(0, 8)}) are not to be had: ${where}`)
+  throw new MeshError(
+    'PEER_UNREACHABLE',
+    `${blob.bytes} bytes of files (${blob.hash.slice(0, 8)}) are not to be had: ${where}`
+  )
 }
 
 /** Looks for the blob at every linked peer. */
@@ -48,7 +58,9 @@ export async function findBlob(peer: Peer, hash: string, peers: readonly PeerId[
     linked.map(
       (source) =>
         new Promise<PeerId | undefined>((resolve) => {
-          peer.rpc.ask(source, 'blob', hash, ASK_MS, (error, value) => resolve(error === undefined && (value as { here?: boolean }).here === true ? source : undefined))
+          peer.rpc.ask(source, 'blob', hash, ASK_MS, (error, value) =>
+            resolve(error === undefined && (value as { here?: boolean }).here === true ? source : undefined)
+          )
         })
     )
   )

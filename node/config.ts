@@ -46,7 +46,12 @@ export interface UpFlags {
 }
 
 const PORTS = { port: 8443, localPort: 8442, meshPort: 7777, joinPort: 7778 } as const
-const VARIABLES = { port: 'OMEGA_PORT', localPort: 'OMEGA_LOCAL_PORT', meshPort: 'OMEGA_MESH_PORT', joinPort: 'OMEGA_JOIN_PORT' } as const
+const VARIABLES = {
+  port: 'OMEGA_PORT',
+  localPort: 'OMEGA_LOCAL_PORT',
+  meshPort: 'OMEGA_MESH_PORT',
+  joinPort: 'OMEGA_JOIN_PORT'
+} as const
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
 /** The OS's per-user data folder, or OMEGA_DATA_DIR. */
@@ -141,11 +146,16 @@ export function parseDuration(text: string): number | undefined {
 }
 
 /** What the mesh may use of a PC with this much. Without a word from its owner: all cores (at low priority), half the memory. */
-export function offerOf(offer: Offer, capacity: { cpuMilli: number; memoryBytes: number }): { cpuMilli: number; memoryBytes: number } {
+export function offerOf(
+  offer: Offer,
+  capacity: { cpuMilli: number; memoryBytes: number }
+): { cpuMilli: number; memoryBytes: number } {
   const cpu = offer.cpu ?? { share: 1 }
   const memory = offer.memory ?? { share: 0.5 }
   return {
     cpuMilli: Math.round('share' in cpu ? capacity.cpuMilli * cpu.share : Math.min(cpu.milli, capacity.cpuMilli)),
-    memoryBytes: Math.round('share' in memory ? capacity.memoryBytes * memory.share : Math.min(memory.bytes, capacity.memoryBytes))
+    memoryBytes: Math.round(
+      'share' in memory ? capacity.memoryBytes * memory.share : Math.min(memory.bytes, capacity.memoryBytes)
+    )
   }
 }

@@ -26,7 +26,8 @@ export function encodeOutput(frame: OutputFrame): Uint8Array {
 }
 
 export function encodeInput(frame: InputFrame): Uint8Array {
-  const payload = frame.k === 'input' ? frame.bytes : frame.k === 'signal' ? new TextEncoder().encode(frame.name) : new Uint8Array()
+  const payload =
+    frame.k === 'input' ? frame.bytes : frame.k === 'signal' ? new TextEncoder().encode(frame.name) : new Uint8Array()
   const bytes = new Uint8Array(5 + payload.length)
   bytes[0] = frame.k === 'input' ? 0 : frame.k === 'end' ? 1 : 2
   new DataView(bytes.buffer).setUint32(1, payload.length)
@@ -59,7 +60,11 @@ export class FrameCutter<T> {
     while (bytes.length - at >= this.#header) {
       const view = new DataView(bytes.buffer, bytes.byteOffset + at, this.#header)
       const length = view.getUint32(this.#lengthAt)
-      if (length > PAYLOAD_MAX) throw new MeshError('WIRE_INVALID', `a frame of session output has at most ${PAYLOAD_MAX} bytes, this one ${length}`)
+      if (length > PAYLOAD_MAX)
+        throw new MeshError(
+          'WIRE_INVALID',
+          `a frame of session output has at most ${PAYLOAD_MAX} bytes, this one ${length}`
+        )
       if (bytes.length - at < this.#header + length) break
       frames.push(this.#make(view, bytes.subarray(at + this.#header, at + this.#header + length)))
       at += this.#header + length

@@ -105,7 +105,9 @@ export class Member {
       }
     )
     try {
-      await new Promise<void>((resolve, reject) => peer.start((error) => (error === undefined ? resolve() : reject(error))))
+      await new Promise<void>((resolve, reject) =>
+        peer.start((error) => (error === undefined ? resolve() : reject(error)))
+      )
     } catch (error) {
       await new Promise<void>((resolve) => network.stop(resolve))
       throw error
@@ -129,8 +131,20 @@ export class Member {
       announceDoor: ({ port, untilMs }) => discovery.announceDoor({ port, untilMs, meshName: genesis.name }),
       onEvent: (event) => {
         if (event.k === 'changed') member.doorChanged()
-        if (event.k === 'joined') peer.addEvent({ kind: 'security', level: 'info', text: `${event.name} was let in by ${event.by === 'invite' ? 'an invite' : 'the open door'}`, subject: event.peer })
-        if (event.k === 'refused') peer.addEvent({ kind: 'security', level: 'warn', text: `${event.name} was refused: ${event.text}`, subject: null })
+        if (event.k === 'joined')
+          peer.addEvent({
+            kind: 'security',
+            level: 'info',
+            text: `${event.name} was let in by ${event.by === 'invite' ? 'an invite' : 'the open door'}`,
+            subject: event.peer
+          })
+        if (event.k === 'refused')
+          peer.addEvent({
+            kind: 'security',
+            level: 'warn',
+            text: `${event.name} was refused: ${event.text}`,
+            subject: null
+          })
       }
     }).catch(async (error: unknown) => {
       await discovery.stop()
@@ -144,7 +158,15 @@ export class Member {
 
   private constructor(
     parts: MemberParts,
-    made: { peer: Peer; network: Libp2pNetwork; genesis: Genesis; renewal: Renewal; discovery: Discovery; desk: EnrolmentDesk; sample: Sample }
+    made: {
+      peer: Peer
+      network: Libp2pNetwork
+      genesis: Genesis
+      renewal: Renewal
+      discovery: Discovery
+      desk: EnrolmentDesk
+      sample: Sample
+    }
   ) {
     this.#parts = parts
     this.peer = made.peer
@@ -184,8 +206,12 @@ export class Member {
   /** By peer id, name, or an unambiguous ending of the id. */
   findNode(id: string): PeerId {
     const all = [...this.peer.members()]
-    const found = all.find((member) => member.peer === id) ?? only(all.filter((member) => member.name === id)) ?? only(all.filter((member) => id.length >= 6 && member.peer.endsWith(id)))
-    if (found === undefined) throw new MeshError('UNKNOWN_NODE', `no PC of this mesh is called "${id}"; \`omega nodes\` lists them`)
+    const found =
+      all.find((member) => member.peer === id) ??
+      only(all.filter((member) => member.name === id)) ??
+      only(all.filter((member) => id.length >= 6 && member.peer.endsWith(id)))
+    if (found === undefined)
+      throw new MeshError('UNKNOWN_NODE', `no PC of this mesh is called "${id}"; \`omega nodes\` lists them`)
     return found.peer
   }
 
@@ -220,7 +246,9 @@ export class Member {
   /** The desk's door or its knocks changed: everyone shows it. */
   doorChanged(): void {
     const door = this.#desk.door()
-    this.peer.putDoor(door === null ? undefined : { untilMs: door.untilMs, knocks: door.knocks.map((knock) => ({ ...knock })) })
+    this.peer.putDoor(
+      door === null ? undefined : { untilMs: door.untilMs, knocks: door.knocks.map((knock) => ({ ...knock })) }
+    )
   }
 
   /** Owner's data changed (page address, certificate): others are told. */
@@ -337,7 +365,10 @@ export class Member {
       ...detail,
       hardware: sections,
       hardwareAgeMs: hardware?.ageMs ?? null,
-      hardwareMissing: hardware?.report === undefined ? (hardware?.error ?? 'not read yet; it takes some seconds after the start') : null
+      hardwareMissing:
+        hardware?.report === undefined
+          ? (hardware?.error ?? 'not read yet; it takes some seconds after the start')
+          : null
     }
   }
 
@@ -346,7 +377,13 @@ export class Member {
       this.peer.rpc.ask(peer, 'detail', null, DETAIL_MS, (error, value) => {
         if (error === undefined) return resolve(value as Omit<NodeDetail, keyof NodeView>)
         const reason = error.message
-        resolve({ disks: { missing: reason }, interfaces: { missing: reason }, hardware: {}, hardwareAgeMs: null, hardwareMissing: reason })
+        resolve({
+          disks: { missing: reason },
+          interfaces: { missing: reason },
+          hardware: {},
+          hardwareAgeMs: null,
+          hardwareMissing: reason
+        })
       })
     })
   }
@@ -358,7 +395,11 @@ export class Member {
     try {
       return { report: HardwareReport.parse(JSON.parse(hardware.json)), error: undefined, ageMs: hardware.ageMs }
     } catch (error) {
-      return { report: undefined, error: `the hardware report is not readable: ${(error as Error).message.slice(0, 200)}`, ageMs: hardware.ageMs }
+      return {
+        report: undefined,
+        error: `the hardware report is not readable: ${(error as Error).message.slice(0, 200)}`,
+        ageMs: hardware.ageMs
+      }
     }
   }
 }
@@ -375,10 +416,16 @@ function boundedDetail(detail: Omit<NodeDetail, keyof NodeView>): Omit<NodeDetai
   const hardware = { ...detail.hardware }
   const size = (): number => JSON.stringify({ ...detail, hardware }).length
   while (size() > 48_000) {
-    const longest = Object.keys(hardware).sort((a, b) => JSON.stringify(hardware[b]).length - JSON.stringify(hardware[a]).length)[0]
+    const longest = Object.keys(hardware).sort(
+      (a, b) => JSON.stringify(hardware[b]).length - JSON.stringify(hardware[a]).length
+    )[0]
     if (longest === undefined) break
     hardware[longest] = [{ 'left out': 'too long to be sent; open the page of that PC' }]
-    if (JSON.stringify(hardware[longest]).length < 100 && Object.values(hardware).every((rows) => JSON.stringify(rows).length < 200)) break
+    if (
+      JSON.stringify(hardware[longest]).length < 100 &&
+      Object.values(hardware).every((rows) => JSON.stringify(rows).length < 200)
+    )
+      break
   }
   return { ...detail, hardware }
 }
@@ -386,4 +433,3 @@ function boundedDetail(detail: Omit<NodeDetail, keyof NodeView>): Omit<NodeDetai
 function only<T>(list: readonly T[]): T | undefined {
   return list.length === 1 ? list[0] : undefined
 }
-

@@ -44,7 +44,10 @@ export class Newcomer {
     const { clock, lookMs, acceptOpenDoor, invite } = options
     this.#actor = createActor(machine, {
       input: { lookMs, acceptOpenDoor, ...(invite === undefined ? {} : { invite }) },
-      clock: { setTimeout: (fn: () => void, ms: number) => clock.setTimeout(fn, ms), clearTimeout: (timer) => clock.clearTimeout(timer) }
+      clock: {
+        setTimeout: (fn: () => void, ms: number) => clock.setTimeout(fn, ms),
+        clearTimeout: (timer) => clock.clearTimeout(timer)
+      }
     })
     this.outcome = new Promise((resolve) => {
       this.#actor.subscribe((snapshot) => {
@@ -64,12 +67,18 @@ export class Newcomer {
 
   offers(): OfferView[] {
     const { offers } = this.#actor.getSnapshot().context
-    return Object.entries(offers).map(([id, offer]) => ({ id, meshName: offer.meshName, memberName: offer.memberName, words: offer.words }))
+    return Object.entries(offers).map(([id, offer]) => ({
+      id,
+      meshName: offer.meshName,
+      memberName: offer.memberName,
+      words: offer.words
+    }))
   }
 
   /** The person agrees to join; throws BAD_REQUEST when the offer is gone. */
   accept(id: string): void {
-    if (!this.offers().some((offer) => offer.id === id)) throw new MeshError('BAD_REQUEST', 'that offer is gone: the door was closed or the PC went away')
+    if (!this.offers().some((offer) => offer.id === id))
+      throw new MeshError('BAD_REQUEST', 'that offer is gone: the door was closed or the PC went away')
     this.#actor.send({ type: 'person.consented', id })
   }
   join(invite: string): void {
@@ -106,12 +115,22 @@ export class Newcomer {
   }
 
   #enrol(tell: (event: JoiningEvent) => void, by: JoinBy | undefined): void {
-    const enrolled = by === undefined ? undefined : 'invite' in by ? enrolByInvite(by.invite, this.#options.enrol) : this.#standing.get(by.offerId)?.accept()
-    if (enrolled === undefined) return tell({ type: 'enrol.failed', error: new MeshError('BAD_REQUEST', 'that offer is gone') })
+    const enrolled =
+      by === undefined
+        ? undefined
+        : 'invite' in by
+          ? enrolByInvite(by.invite, this.#options.enrol)
+          : this.#standing.get(by.offerId)?.accept()
+    if (enrolled === undefined)
+      return tell({ type: 'enrol.failed', error: new MeshError('BAD_REQUEST', 'that offer is gone') })
     enrolled.then(
       (result) => tell({ type: 'enrol.done', enrolled: result }),
       (error: unknown) =>
-        tell({ type: 'enrol.failed', error: error instanceof MeshError ? error : new MeshError('DENIED', (error as Error).message, { cause: error }) })
+        tell({
+          type: 'enrol.failed',
+          error:
+            error instanceof MeshError ? error : new MeshError('DENIED', (error as Error).message, { cause: error })
+        })
     )
   }
 

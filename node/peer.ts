@@ -36,7 +36,14 @@ import { Newcomer } from './newcomer.ts'
 import type { LookOutcome } from './newcomer.ts'
 import { ownNames } from './renewal.ts'
 import { clearScope, scopedStore } from './scoped-store.ts'
-import { BIP39_ENGLISH, forgetMembership, foundMesh, loadDeviceSeed, loadMembership, saveMembership } from './security/identity.ts'
+import {
+  BIP39_ENGLISH,
+  forgetMembership,
+  foundMesh,
+  loadDeviceSeed,
+  loadMembership,
+  saveMembership
+} from './security/identity.ts'
 import type { Membership } from './security/identity.ts'
 import { certificatePem, checkLeaf, issueLeaf, makeMeshCa, makeTlsKey, privateKeyPem } from './security/mesh-ca.ts'
 import { createSensors } from './sensors/index.ts'
@@ -114,14 +121,25 @@ export class PeerProcess implements PeerApi {
     this.#crypto = deviceCrypto(this.#seed)
     this.peerId = peerIdOf(this.#crypto.publicKey)
     this.#startedAt = this.#clock.mono()
-    this.#sensors = createSensors({ now: () => this.#clock.mono(), wall: () => this.#clock.wall(), dataDir: options.config.dataDir })
+    this.#sensors = createSensors({
+      now: () => this.#clock.mono(),
+      wall: () => this.#clock.wall(),
+      dataDir: options.config.dataDir
+    })
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
   }
 
   async begin(): Promise<void> {
     const { dataDir } = this.#config
     this.#blobs = await openBlobCache({ dataDir, log: this.#log })
-    this.#host = await createHost({ dataDir, log: this.#log, clock: this.#clock, peerId: this.peerId, peerName: this.#config.name, blobs: this.#blobs })
+    this.#host = await createHost({
+      dataDir,
+      log: this.#log,
+      clock: this.#clock,
+      peerId: this.peerId,
+      peerName: this.#config.name,
+      blobs: this.#blobs
+    })
     const membership = loadMembership(dataDir)
     try {
       if (membership === undefined) await this.#makeTemporaryTls()
@@ -208,12 +226,19 @@ export class PeerProcess implements PeerApi {
     if (spec.on !== undefined) spec.on = member.findNode(spec.on)
     if (spec.notOn !== undefined) spec.notOn = member.findNode(spec.notOn)
     if (spec.input !== undefined && !this.#blobs.has(spec.input.hash)) {
-      throw new MeshError('BAD_REQUEST', `the files ${spec.input.hash.slice(0, 8)} were not uploaded: PUT /api/v1/blobs/{hash} first`)
+      throw new MeshError(
+        'BAD_REQUEST',
+        `the files ${spec.input.hash.slice(0, 8)} were not uploaded: PUT /api/v1/blobs/{hash} first`
+      )
     }
     const nonce = input.nonce === undefined ? this.#random.bytes(16) : Buffer.from(input.nonce, 'hex')
-    const { record, durability } = await new Promise<{ record: SessionRecord; durability: number }>((resolve, reject) => {
-      member.peer.sessions.submit(spec, nonce, (error, result) => (error === undefined ? resolve(result!) : reject(error)))
-    })
+    const { record, durability } = await new Promise<{ record: SessionRecord; durability: number }>(
+      (resolve, reject) => {
+        member.peer.sessions.submit(spec, nonce, (error, result) =>
+          error === undefined ? resolve(result!) : reject(error)
+        )
+      }
+    )
     return { session: member.sessionView(record), durability }
   }
 
@@ -229,7 +254,11 @@ export class PeerProcess implements PeerApi {
   async attach(id: string, options: { from: number; follow: boolean; stdin: boolean }): Promise<Attachment> {
     const member = this.#active()
     const record = await this.#record(id)
-    return watchSession({ peer: member.peer, host: this.#host, view: (found) => member.sessionView(found) }, record.id, options)
+    return watchSession(
+      { peer: member.peer, host: this.#host, view: (found) => member.sessionView(found) },
+      record.id,
+      options
+    )
   }
 
   hasBlob(hash: string): boolean {
@@ -242,9 +271,13 @@ export class PeerProcess implements PeerApi {
     if (!this.#blobs.has(hash)) {
       const { peer } = this.#active()
       const record = [...peer.summaries()].find((one) => one.output?.hash === hash || one.spec.input?.hash === hash)
-      const sources = blobSources(record, [...peer.members()].map((member) => member.peer))
+      const sources = blobSources(
+        record,
+        [...peer.members()].map((member) => member.peer)
+      )
       const source = await findBlob(peer, hash, sources)
-      if (source === undefined) throw new MeshError('PEER_UNREACHABLE', `no PC that can be reached has the files ${hash.slice(0, 8)}`)
+      if (source === undefined)
+        throw new MeshError('PEER_UNREACHABLE', `no PC that can be reached has the files ${hash.slice(0, 8)}`)
       await fetchBlob(peer, this.#blobs, { hash, bytes: BLOB_MAX_BYTES }, [source])
     }
     return await this.#blobs.open(hash)
@@ -264,7 +297,8 @@ export class PeerProcess implements PeerApi {
     const member = this.#member
     if (member === undefined) {
       const newcomer = this.#newcomer
-      if (newcomer === undefined) throw new MeshError('NOT_ACTIVE', 'this peer is still starting; try again in a moment')
+      if (newcomer === undefined)
+        throw new MeshError('NOT_ACTIVE', 'this peer is still starting; try again in a moment')
       newcomer.join(invite)
       return await this.#afterJoining(newcomer)
     }
@@ -285,7 +319,13 @@ export class PeerProcess implements PeerApi {
 
   async found(): Promise<StatusView> {
     const newcomer = this.#newcomer
-    if (newcomer === undefined) throw new MeshError('BAD_REQUEST', this.#member === undefined ? 'this peer is still starting' : `this PC is in mesh "${this.#member.genesis.name}" already`)
+    if (newcomer === undefined)
+      throw new MeshError(
+        'BAD_REQUEST',
+        this.#member === undefined
+          ? 'this peer is still starting'
+          : `this PC is in mesh "${this.#member.genesis.name}" already`
+      )
     newcomer.decline()
     return await this.#afterJoining(newcomer)
   }
@@ -384,7 +424,11 @@ export class PeerProcess implements PeerApi {
   }
 
   /** Joins by invite, makes a mesh, or looks for an open door for some seconds before it makes one. Never rejects. */
-  async #look({ makeNew, acceptOpenDoor, invite }: Pick<StartOptions, 'makeNew' | 'acceptOpenDoor' | 'invite'>): Promise<void> {
+  async #look({
+    makeNew,
+    acceptOpenDoor,
+    invite
+  }: Pick<StartOptions, 'makeNew' | 'acceptOpenDoor' | 'invite'>): Promise<void> {
     try {
       const enrol = await this.#newcomerOptions()
       if (makeNew) return await this.#makeMesh()
@@ -397,7 +441,11 @@ export class PeerProcess implements PeerApi {
         log: this.#log,
         onChange: () => {
           this.#changed('status')
-          for (const offer of this.#newcomer?.offers() ?? []) this.#sayOffer(offer.id, `"${offer.meshName}" (${offer.memberName}) has its door open. Six words: ${offer.words}`)
+          for (const offer of this.#newcomer?.offers() ?? [])
+            this.#sayOffer(
+              offer.id,
+              `"${offer.meshName}" (${offer.memberName}) has its door open. Six words: ${offer.words}`
+            )
         }
       })
       this.#newcomer = newcomer
@@ -419,7 +467,9 @@ export class PeerProcess implements PeerApi {
 
   async #notEntered(what: string, error: unknown): Promise<void> {
     const cause = error instanceof Error ? error.message : String(error)
-    this.failure = new MeshError(error instanceof MeshError ? error.code : 'NOT_ACTIVE', `${what}: ${cause}`, { cause: error })
+    this.failure = new MeshError(error instanceof MeshError ? error.code : 'NOT_ACTIVE', `${what}: ${cause}`, {
+      cause: error
+    })
     this.#log.error(what, { cause })
     await this.down({ keepSessions: false })
   }
@@ -456,8 +506,16 @@ export class PeerProcess implements PeerApi {
   #refuseToMove(member: Member): void {
     const others = [...member.peer.members()].filter((one) => one.peer !== this.peerId && one.state !== 'left')
     const live = [...member.peer.summaries()].filter((record) => record.endedAt === undefined)
-    if (others.length > 0) throw new MeshError('BAD_REQUEST', `this PC is in mesh "${member.genesis.name}" with ${others.length} other PCs; \`omega leave\` first`)
-    if (live.length > 0) throw new MeshError('BAD_REQUEST', `${live.length} sessions live in mesh "${member.genesis.name}" of this PC; stop them or \`omega leave\` first`)
+    if (others.length > 0)
+      throw new MeshError(
+        'BAD_REQUEST',
+        `this PC is in mesh "${member.genesis.name}" with ${others.length} other PCs; \`omega leave\` first`
+      )
+    if (live.length > 0)
+      throw new MeshError(
+        'BAD_REQUEST',
+        `${live.length} sessions live in mesh "${member.genesis.name}" of this PC; stop them or \`omega leave\` first`
+      )
   }
 
   async #shutDown({ keepSessions }: { keepSessions: boolean }): Promise<void> {
@@ -556,7 +614,13 @@ export class PeerProcess implements PeerApi {
   // ---- small ----
 
   #active(): Member {
-    if (this.#member === undefined) throw new MeshError('NOT_ACTIVE', this.#newcomer === undefined ? 'this peer is still starting' : 'this PC has no mesh yet: join one, or make one with `omega up --new`')
+    if (this.#member === undefined)
+      throw new MeshError(
+        'NOT_ACTIVE',
+        this.#newcomer === undefined
+          ? 'this peer is still starting'
+          : 'this PC has no mesh yet: join one, or make one with `omega up --new`'
+      )
     return this.#member
   }
 
@@ -566,9 +630,11 @@ export class PeerProcess implements PeerApi {
     const local = [...peer.sessions.records.all.values()].filter((record) => record.id.startsWith(id))
     const ids = [...new Set([...known, ...local].map((record) => record.id))]
     if (ids.length > 1) throw new MeshError('BAD_REQUEST', `${ids.length} sessions begin with ${id}; give more digits`)
-    if (ids[0] === undefined) throw new MeshError('UNKNOWN_SESSION', `no session begins with ${id}; \`omega ps --all\` lists them`)
+    if (ids[0] === undefined)
+      throw new MeshError('UNKNOWN_SESSION', `no session begins with ${id}; \`omega ps --all\` lists them`)
     const record = await new Promise<SessionRecord | undefined>((resolve) => peer.record(ids[0]!, resolve))
-    if (record === undefined) throw new MeshError('UNKNOWN_SESSION', `session ${id} is known, and none of its keepers can be reached`)
+    if (record === undefined)
+      throw new MeshError('UNKNOWN_SESSION', `session ${id} is known, and none of its keepers can be reached`)
     return record
   }
 
@@ -576,7 +642,10 @@ export class PeerProcess implements PeerApi {
     const member = this.#active()
     const peer = nodeId === undefined ? this.peerId : member.findNode(nodeId)
     if (peer !== this.peerId) {
-      throw new MeshError('DENIED', `only at ${member.peer.nameOf(peer)} itself can it be ${paused ? 'paused' : 'resumed'}: a PC belongs to its owner`)
+      throw new MeshError(
+        'DENIED',
+        `only at ${member.peer.nameOf(peer)} itself can it be ${paused ? 'paused' : 'resumed'}: a PC belongs to its owner`
+      )
     }
     if (paused) member.peer.sessions.pause()
     else member.peer.sessions.resume()
@@ -587,30 +656,59 @@ export class PeerProcess implements PeerApi {
 
   #ledgerPut(key: string, value: Uint8Array): Promise<void> {
     const { peer } = this.#active()
-    return new Promise((resolve, reject) => peer.ledgerPut(key, value, (error) => (error === undefined ? resolve() : reject(error))))
+    return new Promise((resolve, reject) =>
+      peer.ledgerPut(key, value, (error) => (error === undefined ? resolve() : reject(error)))
+    )
   }
 
   #notices(): NoticeView[] {
     const notices: NoticeView[] = []
     const member = this.#member
     const add = (code: string, text: string, fix: string): void => void notices.push({ code, text, fix })
-    if (!this.#host.state.connected) add('no-sessiond', 'the process that owns the sessions of this PC is not running; nothing can run here', 'it is being restarted; see the log if this stays')
+    if (!this.#host.state.connected)
+      add(
+        'no-sessiond',
+        'the process that owns the sessions of this PC is not running; nothing can run here',
+        'it is being restarted; see the log if this stays'
+      )
     if (pageFolder() === undefined) add('no-page', 'the page is not built', 'npm run build')
     const trouble = member?.discoveryTrouble()
-    if (trouble !== undefined) add('no-multicast', `other PCs cannot be found by themselves: ${trouble.reason}`, trouble.fix)
-    if (member?.peer.isolated === true) add('isolated', 'no other PC of the mesh answers', 'check the network; what runs here goes on')
+    if (trouble !== undefined)
+      add('no-multicast', `other PCs cannot be found by themselves: ${trouble.reason}`, trouble.fix)
+    if (member?.peer.isolated === true)
+      add('isolated', 'no other PC of the mesh answers', 'check the network; what runs here goes on')
     for (const [peer, skewMs] of member?.peer.skews ?? []) {
       const minutes = Math.round(Math.abs(skewMs) / 60_000)
-      add('clock', `the clock of ${member!.peer.nameOf(peer)} is ${minutes} min ${skewMs > 0 ? 'ahead' : 'behind'}`, 'set the clocks; from ten minutes on the PCs refuse each other')
+      add(
+        'clock',
+        `the clock of ${member!.peer.nameOf(peer)} is ${minutes} min ${skewMs > 0 ? 'ahead' : 'behind'}`,
+        'set the clocks; from ten minutes on the PCs refuse each other'
+      )
     }
     const refused = member?.peer.refusals.at(-1)
-    if (refused !== undefined && this.#clock.wall() - refused.at < 60_000) add('refused', `a link was refused: ${refused.text}`, '')
+    if (refused !== undefined && this.#clock.wall() - refused.at < 60_000)
+      add('refused', `a link was refused: ${refused.text}`, '')
     for (const [id, epoch] of member?.peer.sessions.forks ?? []) {
-      add('fork', `a second run of session ${id.slice(0, 8)} (epoch ${epoch}) is kept frozen here`, `omega stop ${id.slice(0, 8)}`)
+      add(
+        'fork',
+        `a second run of session ${id.slice(0, 8)} (epoch ${epoch}) is kept frozen here`,
+        `omega stop ${id.slice(0, 8)}`
+      )
     }
-    if (this.#store.repaired) add('store-repaired', 'the data folder was damaged and has been repaired; what could not be saved comes back from the other PCs', '')
-    if (this.#store.damagedValues > 0) add('store-damaged', `${this.#store.damagedValues} damaged entries were left out of the data folder`, 'check the disk')
-    if ((member?.peer.counters.get('store_failed') ?? 0) > 0) add('disk', 'the disk has refused writes since the start', `free room in ${this.#config.dataDir}`)
+    if (this.#store.repaired)
+      add(
+        'store-repaired',
+        'the data folder was damaged and has been repaired; what could not be saved comes back from the other PCs',
+        ''
+      )
+    if (this.#store.damagedValues > 0)
+      add(
+        'store-damaged',
+        `${this.#store.damagedValues} damaged entries were left out of the data folder`,
+        'check the disk'
+      )
+    if ((member?.peer.counters.get('store_failed') ?? 0) > 0)
+      add('disk', 'the disk has refused writes since the start', `free room in ${this.#config.dataDir}`)
     return notices
   }
 
@@ -629,7 +727,10 @@ const Scheme = z.string().regex(/^(exec|shell):/)
 
 function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
   if (!Scheme.safeParse(input.app_uri).success) {
-    throw new MeshError('BAD_REQUEST', `"${input.app_uri.slice(0, 60)}" names no launcher; there are exec: (a program) and shell: (a command line)`)
+    throw new MeshError(
+      'BAD_REQUEST',
+      `"${input.app_uri.slice(0, 60)}" names no launcher; there are exec: (a program) and shell: (a command line)`
+    )
   }
   if (input.gpu_units > 0) throw new MeshError('BAD_REQUEST', 'gpu_units: GPUs cannot be granted yet; leave it out')
   if (input.user_id !== undefined && input.user_id !== who.name && who.role !== 'admin') {

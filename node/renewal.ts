@@ -7,7 +7,13 @@ import { networkInterfaces } from 'node:os'
 import { z } from 'zod'
 import { decodeAs, encodeCbor, peerIdOf } from '../protocols/codec.ts'
 import { MeshError } from '../protocols/errors.ts'
-import { bytesUpTo, certificateNeedsRenewal, readCertificate, renewCertificate, verifyCertificate } from '../protocols/joining/index.ts'
+import {
+  bytesUpTo,
+  certificateNeedsRenewal,
+  readCertificate,
+  renewCertificate,
+  verifyCertificate
+} from '../protocols/joining/index.ts'
 import type { Genesis } from '../protocols/joining/index.ts'
 import type { Peer } from '../protocols/peer/index.ts'
 import type { PeerId } from '../protocols/ports.ts'
@@ -48,7 +54,8 @@ export class Renewal {
     peer.rpc.serve('renew', (from, arg, answer) => {
       this.#renewFor(from, arg).then(
         (renewed) => answer(undefined, renewed),
-        (error: unknown) => answer(error instanceof MeshError ? error : new MeshError('DENIED', (error as Error).message))
+        (error: unknown) =>
+          answer(error instanceof MeshError ? error : new MeshError('DENIED', (error as Error).message))
       )
     })
     this.#arm(FIRST_CHECK_MS)
@@ -74,10 +81,13 @@ export class Renewal {
   async #check(): Promise<void> {
     const wall = this.#parts.clock.wall()
     const names = ownNames()
-    const due = leafNeedsRenewal(this.membership.leaf, names, wall) || certificateNeedsRenewal(readCertificate(this.membership.certificate), wall)
+    const due =
+      leafNeedsRenewal(this.membership.leaf, names, wall) ||
+      certificateNeedsRenewal(readCertificate(this.membership.certificate), wall)
     if (!due) return
     const request: Request = { spki: this.#spki(), ...names }
-    const renewed = this.membership.signing === undefined ? await this.#ask(request) : await this.#renewFor(this.#peer!.self, request)
+    const renewed =
+      this.membership.signing === undefined ? await this.#ask(request) : await this.#renewFor(this.#peer!.self, request)
     const device = this.#peer!.self
     verifyCertificate(renewed.certificate, { genesis: this.#genesis, device, wall, crypto: this.#parts.crypto })
     checkLeaf(renewed.leaf, this.membership.ca, request.spki)
@@ -109,12 +119,25 @@ export class Renewal {
     const { crypto, clock } = this.#parts
     if (signing === undefined) throw new MeshError('DENIED', 'this PC is no signer')
     const request = decodeAs(Request, encodeCbor(arg), 'request for renewal')
-    const current = this.#peer!.certificateOf(from) ?? (from === this.#peer!.self ? readCertificate(this.membership.certificate) : undefined)
-    if (current === undefined || peerIdOf(current.device) !== from) throw new MeshError('NOT_MEMBER', 'only a linked member can renew')
+    const current =
+      this.#peer!.certificateOf(from) ??
+      (from === this.#peer!.self ? readCertificate(this.membership.certificate) : undefined)
+    if (current === undefined || peerIdOf(current.device) !== from)
+      throw new MeshError('NOT_MEMBER', 'only a linked member can renew')
     const wall = clock.wall()
-    const leaf = await issueLeaf({ ca, caKey: signing.caKey }, { name: current.name, host: request.host, ips: request.ips, spki: request.spki, wall })
+    const leaf = await issueLeaf(
+      { ca, caKey: signing.caKey },
+      { name: current.name, host: request.host, ips: request.ips, spki: request.spki, wall }
+    )
     const tls = new Uint8Array(createHash('sha256').update(request.spki).digest())
-    const input = { genesis: this.#genesis, issuer: crypto.publicKey, delegation: signing.delegation, serial: new Uint8Array(randomBytes(16)), wall, tls }
+    const input = {
+      genesis: this.#genesis,
+      issuer: crypto.publicKey,
+      delegation: signing.delegation,
+      serial: new Uint8Array(randomBytes(16)),
+      wall,
+      tls
+    }
     return { certificate: renewCertificate(current, input, (bytes) => crypto.sign(bytes)), leaf }
   }
 
@@ -126,7 +149,9 @@ export class Renewal {
 
 /** What a browser may call this PC. */
 export function ownNames(): { host: string; ips: string[] } {
-  const ips = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).filter((a) => !a.internal && !a.address.startsWith('fe80')).map((a) => a.address))
+  const ips = Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).filter((a) => !a.internal && !a.address.startsWith('fe80')).map((a) => a.address)
+  )
   ips.sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')))
   return { host: hostLabel(), ips: [...new Set(ips)].slice(0, 8) }
 }

@@ -4,7 +4,12 @@ import type { Store } from '../protocols/ports.ts'
 export function scopedStore(store: Store, prefix: string): Store {
   return {
     load: (inner, done) =>
-      store.load(prefix + inner, (error, pairs) => done(error, pairs.map(([key, value]) => [key.slice(prefix.length), value] as const))),
+      store.load(prefix + inner, (error, pairs) =>
+        done(
+          error,
+          pairs.map(([key, value]) => [key.slice(prefix.length), value] as const)
+        )
+      ),
     write: (ops, options, done) =>
       store.write(
         ops.map((op) => ('put' in op ? { put: prefix + op.put, value: op.value } : { del: prefix + op.del })),

@@ -46,9 +46,16 @@ export function nodeView(member: Member, ad: AdView | undefined, context: NodeCo
     netTxBytesPerS: read.dynamic('txBytesPerS', (d) => d.txBytesPerS),
     gpus: read.fixed('gpus', (f) => (f.gpus.length > 0 ? f.gpus : undefined)),
     temperatureC: read.dynamic('temperatureC', (d) => d.temperatureC),
-    battery: read.dynamic('battery', () => battery && `${Math.round(battery.percent)} %${battery.charging ? ', charging' : ''}`),
+    battery: read.dynamic(
+      'battery',
+      () => battery && `${Math.round(battery.percent)} %${battery.charging ? ', charging' : ''}`
+    ),
     bootedAtMs: read.dynamic('bootedAt', (d) => d.bootedAt),
-    rttMs: self ? missing('this is the PC itself') : member.rttMs === undefined ? missing('not measured yet') : { value: member.rttMs },
+    rttMs: self
+      ? missing('this is the PC itself')
+      : member.rttMs === undefined
+        ? missing('not measured yet')
+        : { value: member.rttMs },
     offer: fixed === undefined ? null : offerView(fixed, dynamic),
     usedBy: dynamic?.usedBy ?? '',
     labels: { ...fixed?.labels },
@@ -89,7 +96,9 @@ const missing = (reason: string): { missing: string } => ({ missing: reason })
 /** `runnerGone`: the name of the runner while it is away and nobody may take the session over. */
 export function sessionView(record: SessionRecord, runnerGone: string | undefined): SessionView {
   const { spec } = record
-  const lost = runnerGone !== undefined && (record.state === 'running' || record.state === 'starting' || record.state === 'stopping')
+  const lost =
+    runnerGone !== undefined &&
+    (record.state === 'running' || record.state === 'starting' || record.state === 'stopping')
   return {
     id: record.id,
     state: lost ? 'lost' : record.state,
@@ -119,7 +128,9 @@ export function sessionView(record: SessionRecord, runnerGone: string | undefine
 /** As a person would type it, at most 200 characters. */
 export function commandOf(record: SessionRecord): string {
   const program = record.spec.appUri.replace(/^(exec|shell):(\/\/)?/, '')
-  const words = [program, ...record.spec.args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+  const words = [program, ...record.spec.args].map((word) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+  )
   const text = record.spec.appUri.startsWith('shell:') ? program : words.join(' ')
   return text.length <= 200 ? text : `${text.slice(0, 199)}…`
 }

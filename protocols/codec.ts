@@ -81,7 +81,9 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   try {
     return decode(bytes, decodeOptions as never)
   } catch (error) {
-    throw new MeshError('WIRE_INVALID', `not valid CBOR (${bytes.length} bytes): ${(error as Error).message}`, { cause: error })
+    throw new MeshError('WIRE_INVALID', `not valid CBOR (${bytes.length} bytes): ${(error as Error).message}`, {
+      cause: error
+    })
   }
 }
 
@@ -96,19 +98,22 @@ export function decodeAs<T>(schema: z.ZodType<T>, bytes: Uint8Array, what: strin
 /** One frame of a plane. Throws WIRE_LIMIT above FRAME_MAX: a sender's bug, since every message has bounds below it. */
 export function encodeFrame(message: unknown): Uint8Array {
   const bytes = encodeCbor(message)
-  if (bytes.length > FRAME_MAX) throw new MeshError('WIRE_LIMIT', `a frame has at most ${FRAME_MAX} bytes, this one ${bytes.length}`)
+  if (bytes.length > FRAME_MAX)
+    throw new MeshError('WIRE_LIMIT', `a frame has at most ${FRAME_MAX} bytes, this one ${bytes.length}`)
   return bytes
 }
 
 export function toHex(bytes: Uint8Array): string {
   let text = ''
-  for (const byte of bytes) text += (byte < 16 ? '0' : '') + byte.toString(16)
+  for (let i = 0; i < bytes.length; i++) text += HEX[bytes[i]!]
   return text
 }
+const HEX = Array.from({ length: 256 }, (_, byte) => (byte < 16 ? '0' : '') + byte.toString(16))
 
 /** Throws WIRE_INVALID unless the text is an even number of hex digits. */
 export function fromHex(text: string): Uint8Array {
-  if (text.length % 2 !== 0 || /[^0-9a-fA-F]/.test(text)) throw new MeshError('WIRE_INVALID', `"${text.slice(0, 40)}" is not hex`)
+  if (text.length % 2 !== 0 || /[^0-9a-fA-F]/.test(text))
+    throw new MeshError('WIRE_INVALID', `"${text.slice(0, 40)}" is not hex`)
   const bytes = new Uint8Array(text.length / 2)
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)
   return bytes

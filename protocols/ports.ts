@@ -113,7 +113,10 @@ export type StoreOp = { put: string; value: Uint8Array } | { del: string }
 
 export interface Store {
   /** All pairs whose key starts with `prefix`, in key order (UTF-16 code units of ASCII keys). */
-  load(prefix: string, done: (error: MeshError | undefined, pairs: ReadonlyArray<readonly [string, Uint8Array]>) => void): void
+  load(
+    prefix: string,
+    done: (error: MeshError | undefined, pairs: ReadonlyArray<readonly [string, Uint8Array]>) => void
+  ): void
   /**
    * Atomic batch, applied in call order. With `sync`, `done` without an error means: on disk, survives a power cut.
    * Sync batches of one tick share one flush.

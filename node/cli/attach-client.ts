@@ -72,7 +72,9 @@ class Line {
 
   async #once(connected: () => void): Promise<SessionView> {
     const wantsStdin = this.#options.stdin
-    const { url, options } = this.#client.webSocket(`/api/v1/sessions/${this.#id}/attach?from=${this.#offset}&stdin=${wantsStdin ? 1 : 0}`)
+    const { url, options } = this.#client.webSocket(
+      `/api/v1/sessions/${this.#id}/attach?from=${this.#offset}&stdin=${wantsStdin ? 1 : 0}`
+    )
     const socket = new WebSocket(url, { ...options, perMessageDeflate: false })
     this.#socket = socket
     this.#credit = 0
@@ -114,7 +116,7 @@ class Line {
     try {
       for await (const chunk of process.stdin) {
         const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Buffer)
-        for (let at = 0; at < bytes.length; ) {
+        for (let at = 0; at < bytes.length;) {
           while (this.#credit === 0) await new Promise<void>((resolve) => (this.#creditCame = resolve))
           const part = bytes.subarray(at, at + Math.min(STDIN_CHUNK, this.#credit))
           this.#credit -= part.length

@@ -67,7 +67,10 @@ export class Client {
       const status = await this.#statusOrStarting()
       if (status?.phase === 'active') return status
       if (Date.now() > deadline) {
-        const text = status?.phase === 'looking' ? 'it looks for a mesh: accept its offer, or run `omega up --new`' : `it is ${status?.phase ?? 'starting'}`
+        const text =
+          status?.phase === 'looking'
+            ? 'it looks for a mesh: accept its offer, or run `omega up --new`'
+            : `it is ${status?.phase ?? 'starting'}`
         throw new MeshError('NOT_ACTIVE', `the peer on this PC has no mesh after ${WAIT_MS / 1000} s: ${text}`)
       }
       await new Promise((resolve) => setTimeout(resolve, 100))
@@ -77,17 +80,29 @@ export class Client {
   /** Options for `ws`, which opens WebSockets of the same door. */
   webSocket(path: string): { url: string; options: object } {
     if (this.target.url !== undefined) {
-      return { url: this.target.url.replace(/^http/, 'ws').replace(/\/$/, '') + path, options: { ca: this.#ca(), headers: this.#headers() } }
+      return {
+        url: this.target.url.replace(/^http/, 'ws').replace(/\/$/, '') + path,
+        options: { ca: this.#ca(), headers: this.#headers() }
+      }
     }
     const socketPath = localSocketPath(this.target.dataDir)
-    return { url: `ws://localhost${path}`, options: { createConnection: () => connect(socketPath), headers: this.#headers() } }
+    return {
+      url: `ws://localhost${path}`,
+      options: { createConnection: () => connect(socketPath), headers: this.#headers() }
+    }
   }
 
   async #statusOrStarting(): Promise<StatusView | undefined> {
     try {
       return await this.get<StatusView>('/api/v1/status')
     } catch (error) {
-      if (error instanceof MeshError && error.code === 'PEER_UNREACHABLE' && this.target.url === undefined && isStarting(this.target.dataDir)) return undefined
+      if (
+        error instanceof MeshError &&
+        error.code === 'PEER_UNREACHABLE' &&
+        this.target.url === undefined &&
+        isStarting(this.target.dataDir)
+      )
+        return undefined
       throw error
     }
   }
@@ -98,7 +113,12 @@ export class Client {
     return (await readJson(await this.#send(method, path, typed, payload))) as T
   }
 
-  async #send(method: string, path: string, headers: Record<string, string>, body?: Buffer | Readable): Promise<IncomingMessage> {
+  async #send(
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+    body?: Buffer | Readable
+  ): Promise<IncomingMessage> {
     const { url, dataDir } = this.target
     const options: RequestOptions = { method, headers: { ...this.#headers(), ...headers } }
     if (Buffer.isBuffer(body)) (options.headers as Record<string, string>)['content-length'] = String(body.length)
@@ -108,13 +128,19 @@ export class Client {
     } else {
       const https = await import('node:https')
       const target = new URL(path, url)
-      request = target.protocol === 'https:' ? https.request(target, { ...options, ca: this.#ca() }) : httpRequest(target, options)
+      request =
+        target.protocol === 'https:'
+          ? https.request(target, { ...options, ca: this.#ca() })
+          : httpRequest(target, options)
     }
     return await new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', (response) => {
         const proof = this.#credential === undefined ? undefined : response.headers['omega-local-proof']
-        if (this.#credential !== undefined && !checkServerProof(localSecret(dataDir), this.#credential, String(proof))) {
-          return reject(new MeshError('DENIED', 'what answers on the local pipe is not this PC\'s peer'))
+        if (
+          this.#credential !== undefined &&
+          !checkServerProof(localSecret(dataDir), this.#credential, String(proof))
+        ) {
+          return reject(new MeshError('DENIED', "what answers on the local pipe is not this PC's peer"))
         }
         resolve(response)
       })
@@ -147,11 +173,22 @@ export class Client {
     const code = (error as NodeJS.ErrnoException).code ?? ''
     if (this.target.url !== undefined) {
       const certificate = /CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code)
-      const way = certificate ? 'give the CA of that mesh with --ca FILE (its page offers it under Add a PC)' : 'is the peer running, and the address right?'
-      return new MeshError('PEER_UNREACHABLE', `${this.target.url} cannot be reached (${code || error.message}): ${way}`, { cause: error })
+      const way = certificate
+        ? 'give the CA of that mesh with --ca FILE (its page offers it under Add a PC)'
+        : 'is the peer running, and the address right?'
+      return new MeshError(
+        'PEER_UNREACHABLE',
+        `${this.target.url} cannot be reached (${code || error.message}): ${way}`,
+        { cause: error }
+      )
     }
-    if (code === 'EACCES') return new MeshError('DENIED', `the peer of ${this.target.dataDir} belongs to another user`, { cause: error })
-    return new MeshError('PEER_UNREACHABLE', `no peer runs on this PC (data folder ${this.target.dataDir}); start it with \`omega up\``, { cause: error })
+    if (code === 'EACCES')
+      return new MeshError('DENIED', `the peer of ${this.target.dataDir} belongs to another user`, { cause: error })
+    return new MeshError(
+      'PEER_UNREACHABLE',
+      `no peer runs on this PC (data folder ${this.target.dataDir}); start it with \`omega up\``,
+      { cause: error }
+    )
   }
 }
 

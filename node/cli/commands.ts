@@ -16,12 +16,17 @@ export async function status(client: Client, flags: Json): Promise<number> {
     printJson(found)
     return 0
   }
-  print(`${found.name}  ${found.phase}  ${found.mesh === null ? 'no mesh yet' : `mesh "${found.mesh.name}" ${found.mesh.id.slice(0, 8)}`}`)
-  print(`members   ${found.members.alive} of ${found.members.total} here; sessions ${found.sessions.running} running of ${found.sessions.total}`)
+  print(
+    `${found.name}  ${found.phase}  ${found.mesh === null ? 'no mesh yet' : `mesh "${found.mesh.name}" ${found.mesh.id.slice(0, 8)}`}`
+  )
+  print(
+    `members   ${found.members.alive} of ${found.members.total} here; sessions ${found.sessions.running} running of ${found.sessions.total}`
+  )
   for (const url of found.urls) print(`page      ${url}`)
   for (const door of found.doors) {
     print(`door      open at ${door.name} for ${ago(door.untilMs - Date.now())} more`)
-    for (const knock of door.knocks) print(`          ${knock.name} (${knock.platform}), ${knock.state}: ${knock.words}`)
+    for (const knock of door.knocks)
+      print(`          ${knock.name} (${knock.platform}), ${knock.state}: ${knock.words}`)
   }
   for (const offer of found.offers) print(`offer     "${offer.meshName}" by ${offer.memberName}: ${offer.words}`)
   if (found.paused) print('paused    this PC gives nothing until `omega node resume`')
@@ -46,7 +51,10 @@ export async function down(client: Client, flags: Json & { keepSessions?: boolea
   return 0
 }
 
-export async function invite(client: Client, flags: Json & { open?: string; close?: boolean; uses: string; ttl: string }): Promise<number> {
+export async function invite(
+  client: Client,
+  flags: Json & { open?: string; close?: boolean; uses: string; ttl: string }
+): Promise<number> {
   await client.active()
   if (flags.close === true) {
     await client.delete('/api/v1/door')
@@ -58,27 +66,44 @@ export async function invite(client: Client, flags: Json & { open?: string; clos
     const found = await client.post<StatusView>('/api/v1/door', { forMs: duration(flags.open, '--open') })
     const door = found.doors.find((one) => one.peerId === found.peerId)
     if (flags.json === true) printJson({ door })
-    else print(`the door is open for ${flags.open}: start Omega on the other PC now and compare the six words; \`omega status\` shows who knocks`)
+    else
+      print(
+        `the door is open for ${flags.open}: start Omega on the other PC now and compare the six words; \`omega status\` shows who knocks`
+      )
     return 0
   }
   const uses = Number(flags.uses)
-  if (!Number.isInteger(uses) || uses < 1) throw new MeshError('BAD_REQUEST', `--uses ${flags.uses}: give a number from 1 on`)
-  const made = await client.post<{ invite: string; expiresAt: number; uses: number }>('/api/v1/invites', { uses, ttlMs: duration(flags.ttl, '--ttl') })
+  if (!Number.isInteger(uses) || uses < 1)
+    throw new MeshError('BAD_REQUEST', `--uses ${flags.uses}: give a number from 1 on`)
+  const made = await client.post<{ invite: string; expiresAt: number; uses: number }>('/api/v1/invites', {
+    uses,
+    ttlMs: duration(flags.ttl, '--ttl')
+  })
   if (flags.json === true) {
     printJson(made)
     return 0
   }
   print(made.invite)
-  note(`good for ${made.uses} ${made.uses === 1 ? 'PC' : 'PCs'} and ${ago(made.expiresAt - Date.now())}; there: omega join '…this line…'`)
+  note(
+    `good for ${made.uses} ${made.uses === 1 ? 'PC' : 'PCs'} and ${ago(made.expiresAt - Date.now())}; there: omega join '…this line…'`
+  )
   note('a member may run programs here as this user, at low priority, until isolation is available')
   return 0
 }
 
-export async function join(client: Client, text: string | undefined, flags: Json & { acceptOpenDoor?: boolean }): Promise<number> {
+export async function join(
+  client: Client,
+  text: string | undefined,
+  flags: Json & { acceptOpenDoor?: boolean }
+): Promise<number> {
   if (text !== undefined) return joined(await client.post<StatusView>('/api/v1/join', { invite: text }), flags)
   const found = await client.get<StatusView>('/api/v1/status')
   const offer = found.offers[0]
-  if (offer === undefined) throw new MeshError('BAD_REQUEST', 'no open door is seen: open one on a member with `omega invite --open 10m`, or give an invite')
+  if (offer === undefined)
+    throw new MeshError(
+      'BAD_REQUEST',
+      'no open door is seen: open one on a member with `omega invite --open 10m`, or give an invite'
+    )
   if (flags.acceptOpenDoor !== true) {
     print(`"${offer.meshName}" by ${offer.memberName}\n  ${offer.words}`)
     const line = createInterface({ input: process.stdin, output: process.stderr })
@@ -92,7 +117,9 @@ function joined(found: StatusView, flags: Json): number {
   if (flags.json === true) printJson(found)
   else {
     print(`${found.name} is a member of "${found.mesh?.name ?? ''}"`)
-    note('its members may now run programs on this PC as your user, at low priority; `omega node pause` stops that, `omega leave` ends it')
+    note(
+      'its members may now run programs on this PC as your user, at low priority; `omega node pause` stops that, `omega leave` ends it'
+    )
   }
   return 0
 }
@@ -108,7 +135,11 @@ export async function nodes(client: Client, flags: Json): Promise<number> {
   await client.active()
   const found = await client.get<NodeView[]>('/api/v1/nodes')
   if (flags.json === true) printJson(found)
-  else table(['NAME', 'STATE', 'CPU', 'CORES', 'MEMORY', 'FREE DISK', 'RTT', 'SEEN', ''], found.map((one) => nodeRow(one, Date.now())))
+  else
+    table(
+      ['NAME', 'STATE', 'CPU', 'CORES', 'MEMORY', 'FREE DISK', 'RTT', 'SEEN', ''],
+      found.map((one) => nodeRow(one, Date.now()))
+    )
   return 0
 }
 
@@ -123,13 +154,17 @@ export async function node(client: Client, verb: 'pause' | 'resume', flags: Json
 export async function ps(client: Client, flags: Json & { all?: boolean }): Promise<number> {
   await client.active()
   const found = await allSessions(client)
-  const shown = flags.all === true ? found : found.filter((session) => !['finished', 'stopped', 'failed'].includes(session.state))
+  const shown =
+    flags.all === true ? found : found.filter((session) => !['finished', 'stopped', 'failed'].includes(session.state))
   if (flags.json === true) {
     printJson(shown)
     return 0
   }
   const names = new Map((await client.get<NodeView[]>('/api/v1/nodes')).map((one) => [one.peerId, one.name]))
-  table(['ID', 'STATE', 'ON', 'AGE', 'USER', 'COMMAND'], shown.map((session) => sessionRow(session, names, Date.now())))
+  table(
+    ['ID', 'STATE', 'ON', 'AGE', 'USER', 'COMMAND'],
+    shown.map((session) => sessionRow(session, names, Date.now()))
+  )
   return 0
 }
 
@@ -137,7 +172,9 @@ async function allSessions(client: Client): Promise<SessionView[]> {
   const all: SessionView[] = []
   let cursor: string | null = ''
   while (cursor !== null) {
-    const page: { sessions: SessionView[]; next: string | null } = await client.get(`/api/v1/sessions?limit=500${cursor === '' ? '' : `&cursor=${cursor}`}`)
+    const page: { sessions: SessionView[]; next: string | null } = await client.get(
+      `/api/v1/sessions?limit=500${cursor === '' ? '' : `&cursor=${cursor}`}`
+    )
     all.push(...page.sessions)
     cursor = page.next
   }
@@ -155,21 +192,29 @@ export async function show(client: Client, id: string, flags: Json): Promise<num
   const name = (peer: string): string => names.get(peer) ?? peer.slice(-8)
   print(`${session.id}  ${session.state}  ${session.command}`)
   if (session.reason !== '') print(`  ${session.reason}`)
-  print(`runs on   ${session.runner === null ? '-' : name(session.runner)}, owner ${name(session.owner)}, epoch ${session.epoch}`)
+  print(
+    `runs on   ${session.runner === null ? '-' : name(session.runner)}, owner ${name(session.owner)}, epoch ${session.epoch}`
+  )
   print(`keepers   ${session.keepers.map(name).join(', ')}`)
-  print(`asked     ${session.cpuMilli / 1000} cores, ${Math.round(session.memoryBytes / 2 ** 20)} MiB; restart ${session.restart}; by ${session.user} on ${name(session.submitter)}`)
-  if (session.exit !== null) print(`exit      ${session.exit.signal === null ? `code ${session.exit.code}` : `signal ${session.exit.signal}`}`)
+  print(
+    `asked     ${session.cpuMilli / 1000} cores, ${Math.round(session.memoryBytes / 2 ** 20)} MiB; restart ${session.restart}; by ${session.user} on ${name(session.submitter)}`
+  )
+  if (session.exit !== null)
+    print(`exit      ${session.exit.signal === null ? `code ${session.exit.code}` : `signal ${session.exit.signal}`}`)
   if (session.placement !== null) {
     print(`why       ${session.placement.sentence}`)
     for (const row of session.placement.candidates) print(`          ${row.name}: ${row.reason}`)
   }
-  for (const step of session.history) print(`${new Date(step.at).toISOString()}  ${step.state}  by ${name(step.by)}: ${step.cause}`)
+  for (const step of session.history)
+    print(`${new Date(step.at).toISOString()}  ${step.state}  by ${name(step.by)}: ${step.cause}`)
   return 0
 }
 
 export async function logs(client: Client, id: string, flags: Json & { follow?: boolean }): Promise<number> {
   await client.active()
-  const body = await client.stream(`/api/v1/sessions/${encodeURIComponent(id)}/logs?from=0${flags.follow === true ? '&follow=1' : ''}`)
+  const body = await client.stream(
+    `/api/v1/sessions/${encodeURIComponent(id)}/logs?from=0${flags.follow === true ? '&follow=1' : ''}`
+  )
   const lines = createInterface({ input: body, crlfDelay: Infinity })
   for await (const line of lines) {
     if (line === '') continue

@@ -22,7 +22,8 @@ export function fail(message: string): void {
 /** Columns as wide as their widest cell. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => (row[i] ?? '').length)))
-  const line = (cells: readonly string[]): string => cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]!))).join('  ')
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]!))).join('  ')
   print(dim(line(head), process.stdout))
   for (const row of rows) print(line(row))
 }
@@ -42,7 +43,9 @@ export function nodeRow(node: NodeView, now: number): string[] {
     node.offer?.paused === true ? 'paused' : node.state,
     reading(node.cpu, (share) => `${Math.round(share * 100)} %`),
     reading(node.cores, String),
-    'value' in node.memoryUsedBytes && 'value' in node.memoryBytes ? `${gib(node.memoryUsedBytes.value)}/${gib(node.memoryBytes.value)} GiB` : '-',
+    'value' in node.memoryUsedBytes && 'value' in node.memoryBytes
+      ? `${gib(node.memoryUsedBytes.value)}/${gib(node.memoryBytes.value)} GiB`
+      : '-',
     reading(node.diskFreeBytes, (bytes) => `${gib(bytes)} GiB`),
     node.self ? '-' : reading(node.rttMs, (ms) => `${ms.toFixed(1)} ms`),
     node.self ? 'now' : seen,
@@ -51,7 +54,8 @@ export function nodeRow(node: NodeView, now: number): string[] {
 }
 
 export function sessionRow(session: SessionView, names: Map<string, string>, now: number): string[] {
-  const exit = session.exit === null ? '' : session.exit.signal === null ? ` (${session.exit.code})` : ` (${session.exit.signal})`
+  const exit =
+    session.exit === null ? '' : session.exit.signal === null ? ` (${session.exit.code})` : ` (${session.exit.signal})`
   return [
     session.id.slice(0, 8),
     session.state + exit,

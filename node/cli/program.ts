@@ -38,7 +38,12 @@ function build(ended: (code: number | undefined) => void): Command {
   const program = new Command('omega')
   const client = (): Client => {
     const { url, token, ca } = program.opts<Global>()
-    return new Client({ dataDir: dataDirOf(process.env), ...(url === undefined ? {} : { url }), ...(token === undefined ? {} : { token }), ...(ca === undefined ? {} : { ca }) })
+    return new Client({
+      dataDir: dataDirOf(process.env),
+      ...(url === undefined ? {} : { url }),
+      ...(token === undefined ? {} : { token }),
+      ...(ca === undefined ? {} : { ca })
+    })
   }
   program
     .description('The PCs you own, as one desktop.')
@@ -76,7 +81,9 @@ function build(ended: (code: number | undefined) => void): Command {
   add('down', 'end the peer: sessions move away or are stopped', 'omega down')
     .option('--keep-sessions', 'leave what runs to be adopted by the next start')
     .action(async (flags) => ended(await (await commands()).down(client(), flags)))
-  add('status', 'how this peer is', 'omega status --json').action(async (flags) => ended(await (await commands()).status(client(), flags)))
+  add('status', 'how this peer is', 'omega status --json').action(async (flags) =>
+    ended(await (await commands()).status(client(), flags))
+  )
   add('invite', 'let another PC in', 'omega invite --open 10m')
     .option('--open <duration>', 'open the door for so long instead of making an invite')
     .option('--close', 'close the door')
@@ -87,8 +94,12 @@ function build(ended: (code: number | undefined) => void): Command {
     .argument('[invite]', 'the line that `omega invite` printed; without it, an open door is taken after asking')
     .option('--accept-open-door', 'take the open door without asking')
     .action(async (invite: string | undefined, flags) => ended(await (await commands()).join(client(), invite, flags)))
-  add('leave', 'leave the mesh', 'omega leave').action(async (flags) => ended(await (await commands()).leave(client(), flags)))
-  add('nodes', 'the PCs of the mesh', 'omega nodes').action(async (flags) => ended(await (await commands()).nodes(client(), flags)))
+  add('leave', 'leave the mesh', 'omega leave').action(async (flags) =>
+    ended(await (await commands()).leave(client(), flags))
+  )
+  add('nodes', 'the PCs of the mesh', 'omega nodes').action(async (flags) =>
+    ended(await (await commands()).nodes(client(), flags))
+  )
   const node = program.command('node').description('this PC in the mesh').exitOverride()
   for (const [verb, summary] of [
     ['pause', 'stop what runs on this PC until resume'],

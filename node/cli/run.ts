@@ -77,7 +77,7 @@ async function travel(client: Client, flags: RunFlags): Promise<Travelling | und
 
 async function bringFilesBack(client: Client, travelling: Travelling, session: SessionView): Promise<void> {
   const { bringBack } = await import('./travel.ts')
-  const runner = session.runner === null ? 'nowhere' : (await nameOf(client, session.runner))
+  const runner = session.runner === null ? 'nowhere' : await nameOf(client, session.runner)
   for (const line of await bringBack(client, travelling, session, runner)) note(line)
 }
 
@@ -116,7 +116,10 @@ async function create(
 function exitCode(session: SessionView): number {
   if (session.exit?.code != null) return session.exit.code
   const signal = session.exit?.signal
-  if (signal != null) return 128 + (constants.signals[`SIG${signal}` as NodeJS.Signals] ?? constants.signals[signal as NodeJS.Signals] ?? 0)
+  if (signal != null)
+    return (
+      128 + (constants.signals[`SIG${signal}` as NodeJS.Signals] ?? constants.signals[signal as NodeJS.Signals] ?? 0)
+    )
   if (session.state === 'failed' && session.startedAt === null) {
     note(session.reason)
     return EXIT_NOT_FOUND
@@ -141,7 +144,8 @@ export function pairs(list: readonly string[], flag: string): Record<string, str
 
 function number(text: string, flag: string, what: string): number {
   const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) throw new MeshError('BAD_REQUEST', `${flag} ${text}: give ${what}`)
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0)
+    throw new MeshError('BAD_REQUEST', `${flag} ${text}: give ${what}`)
   return value
 }
 

@@ -43,7 +43,8 @@ export async function sendFolder(client: Client, dir: string): Promise<Travellin
     })
     await pipeline(packed.stream, measure, createWriteStream(file, { mode: 0o600 }))
     const input = { hash: hash.digest('hex'), bytes }
-    if (!(await client.has(`/api/v1/blobs/${input.hash}`))) await client.upload(`/api/v1/blobs/${input.hash}`, createReadStream(file))
+    if (!(await client.has(`/api/v1/blobs/${input.hash}`)))
+      await client.upload(`/api/v1/blobs/${input.hash}`, createReadStream(file))
     return { dir, manifest: packed.manifest, input }
   } finally {
     await rm(temporary, { recursive: true, force: true })
@@ -51,13 +52,23 @@ export async function sendFolder(client: Client, dir: string): Promise<Travellin
 }
 
 /** Applies what the program changed; tells conflicts. Resolves to the lines for a person. */
-export async function bringBack(client: Client, travelling: Travelling, session: SessionView, runnerName: string): Promise<string[]> {
+export async function bringBack(
+  client: Client,
+  travelling: Travelling,
+  session: SessionView,
+  runnerName: string
+): Promise<string[]> {
   if (session.output === null) return []
   const content = await client.stream(`/api/v1/blobs/${session.output.hash}`)
-  const summary = await applyResult(content, travelling.dir, travelling.manifest, { runner: runnerName, session: session.id })
+  const summary = await applyResult(content, travelling.dir, travelling.manifest, {
+    runner: runnerName,
+    session: session.id
+  })
   return [
     ...summary.conflicts.map(({ path, keptAs }) =>
-      keptAs === null ? `${path} was deleted there and changed here: yours stays` : `${path} changed here too: the result is beside it as ${keptAs}`
+      keptAs === null
+        ? `${path} was deleted there and changed here: yours stays`
+        : `${path} changed here too: the result is beside it as ${keptAs}`
     ),
     ...summary.refused.map(({ path, reason }) => `${path} was not written: ${reason}`)
   ]

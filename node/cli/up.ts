@@ -42,7 +42,10 @@ export async function up(flags: Flags, hostname: string): Promise<number> {
 /** Each need, what was found, the way out. What cannot work ends here. */
 async function check(config: ReturnType<typeof readConfig>, json: boolean): Promise<void> {
   const items = await preflight(config)
-  for (const item of json ? [] : items) print(`${item.ok ? dim('ok', process.stdout) : '!!'}  ${item.need}: ${item.found}${item.ok || item.fix === '' ? '' : `\n    ${item.fix}`}`)
+  for (const item of json ? [] : items)
+    print(
+      `${item.ok ? dim('ok', process.stdout) : '!!'}  ${item.need}: ${item.found}${item.ok || item.fix === '' ? '' : `\n    ${item.fix}`}`
+    )
   const fatal = items.find((item) => item.fatal)
   if (fatal !== undefined) throw new MeshError('BAD_REQUEST', `${fatal.need}: ${fatal.found}. ${fatal.fix}`)
 }

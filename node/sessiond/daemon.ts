@@ -30,6 +30,8 @@ export class Daemon {
   readonly #runs = new Map<string, Run>()
   readonly #fences = new Map<string, number>()
   readonly #readers = new Map<number, Run>()
+  /** Runs whose processes and files are being removed. */
+  readonly #discards = new Set<Promise<void>>()
   readonly #leash: Leash
   readonly #hardware: Hardware
   readonly #context: RunContext
@@ -105,6 +107,7 @@ export class Daemon {
     const timer = setTimeout(() => live.forEach((run) => run.signal('KILL')), TERM_MS)
     await Promise.all(live.map((run) => run.ended()))
     clearTimeout(timer)
+    await Promise.all(this.#discards)
     this.#emit({ t: 'bye' })
     this.#link?.end('sessiond ends')
     this.#leave()
@@ -182,8 +185,7 @@ export class Daemon {
     clearTimeout(this.#lingerTimer)
     this.#leash.watch(true)
     // The right of an older epoch ended with this order: what is left of it goes first, so that nothing runs twice.
-    await Promise.all(this.#olderThan(order).map((old) => this.#kill(old)))
-    await run.start(order)
+    await run.start(order, Promise.all(this.#olderThan(order).map((old) => this.#kill(old))))
     if (!run.isLive && run.note.exit === undefined) this.#runs.delete(name)
     await run.ended()
     if (run.note.exit !== undefined) this.#retain()
@@ -217,9 +219,15 @@ export class Daemon {
   async #discard(key: RunKey): Promise<void> {
     const run = this.#run(key)
     if (run === undefined) return
-    await run.discard()
+    await this.#remove(run)
     this.#runs.delete(nameOf(key))
     this.#afterEnd()
+  }
+
+  #remove(run: Run): Promise<void> {
+    const removal = run.discard().finally(() => this.#discards.delete(removal))
+    this.#discards.add(removal)
+    return removal
   }
 
   #input({ session, epoch, n, bytes }: RunKey & { n: number; bytes: Uint8Array }): void {
@@ -280,7 +288,7 @@ export class Daemon {
       const run = this.#run({ session, epoch })
       this.#runs.delete(nameOf({ session, epoch }))
       this.#emit({ t: 'forgotten', session, epoch })
-      void run?.discard()
+      if (run !== undefined) void this.#remove(run)
     }
   }
 

@@ -17,8 +17,8 @@ import type { RunNote } from './run-store.ts'
 import type { FromSessiond, RunKey, SignalName } from './wire.ts'
 import { packOutput, startFolder, unpackInput, workFolder } from './work-folder.ts'
 
-/** A reader hears of new output at once, and then again after this long: a flood costs 200 messages a second. */
-const GREW_EVERY_MS = 5
+/** A reader hears of new output at once, and then again after this long: a flood costs 500 messages a second. */
+const GREW_EVERY_MS = 2
 /** Input that may wait for a program that is not started yet, or does not read. */
 const INPUT_MAX = 4 << 20
 
@@ -75,9 +75,9 @@ export class Run {
     return { ...this.key, state: this.#frozenBy.size > 0 ? 'frozen' : 'running', pid }
   }
 
-  /** Resolves when it runs, or has said why not. Never rejects. */
-  start(order: RunOrder): Promise<void> {
-    this.#starting ??= this.#start(order).catch(async (error: Error) => {
+  /** Once `after` is done. Resolves when it runs, or has said why not. Never rejects. */
+  start(order: RunOrder, after: Promise<unknown>): Promise<void> {
+    this.#starting ??= this.#start(order, after).catch(async (error: Error) => {
       this.#note = { ...this.#note, state: 'exited', endedAt: Date.now() }
       this.#discarded = true
       await this.#remove()
@@ -86,7 +86,8 @@ export class Run {
     return this.#starting
   }
 
-  async #start(order: RunOrder): Promise<void> {
+  async #start(order: RunOrder, after: Promise<unknown>): Promise<void> {
+    await after
     const { config } = this.#context
     const folder = makeRunFolder(config.dataDir, this.key)
     if (order.input !== undefined) await unpackInput(config.dataDir, folder, order.input, config.folderBytes)

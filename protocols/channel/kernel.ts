@@ -1,7 +1,8 @@
 /**
  * Credit and sequence of channels. Each direction counts bytes: the sender keeps what the reader has not consumed (at most
- * one window), so that after a lost link it resends from the offset the other side reports. A channel ends when both
- * sides have sent their end, or at the first close with a reason.
+ * one window), so that after a lost link it resends from the offset the other side reports. The end counts as one byte more,
+ * so that each side knows that its end was seen. A channel is over when both have seen the other's end, or at the first
+ * close with a reason.
  */
 import type { KernelEffect, Message } from '../kernel.ts'
 import type { PeerId } from '../ports.ts'
@@ -23,16 +24,26 @@ export interface Channel {
   sent: number
   ended: boolean
   endSent: boolean
+  endSeen: boolean
   received: number
   consumed: number
   creditSent: number
   remoteEnded: boolean
+  /** The other side has spoken on it, so it knows of it. */
+  heard: boolean
+  /** What the link did not take, or must be told again after it was lost. */
+  owes: { open: boolean; resume: boolean; credit: boolean }
+  /** The link was lost: what the other side has is not known before its resume. */
+  awaitsResume: boolean
+  /** The link took no frame of this channel: all of them wait, in order, for the next drain. */
   blocked: boolean
 }
 
 export interface ChannelState {
   readonly channels: Map<string, Channel>
   readonly linked: Set<PeerId>
+  /** Last words of channels that are over here, which the link did not take. A new link needs none: a resume asks. */
+  readonly farewells: Map<PeerId, Message[]>
 }
 
 export type ChannelEvent =
@@ -53,11 +64,11 @@ export type ChannelEffect =
   | { e: 'remoteEnd'; key: string }
   | { e: 'writable'; key: string }
   | { e: 'closed'; key: string; why: string | undefined }
-  /** To be handed to the link; when it refuses, tell the kernel by `refused`. */
-  | { e: 'frame'; to: PeerId; msg: Message; refused: () => void }
+  /** To be handed to the link, unless `held()`: a frame before it was not taken. When the link refuses, `refused()`. */
+  | { e: 'frame'; to: PeerId; msg: Message; held: () => boolean; refused: () => void }
 
 export function createChannels(): ChannelState {
-  return { channels: new Map(), linked: new Set() }
+  return { channels: new Map(), linked: new Set(), farewells: new Map() }
 }
 
 export const channelKey = (peer: PeerId, side: 0 | 1, id: number): string => `${peer}/${side}/${id}`
@@ -74,16 +85,13 @@ export function step(state: ChannelState, event: ChannelEvent): ChannelEffect[] 
         return pump(state, channel)
       })
     case 'abort':
-      return withChannel(state, event.key, (channel) => [
-        ...(state.linked.has(channel.peer) ? [send(channel, { t: 'x', w: event.why.slice(0, 512) })] : []),
-        ...close(state, channel, event.why)
-      ])
+      return withChannel(state, event.key, (channel) => abort(state, channel, event.why))
     case 'consumed':
       return withChannel(state, event.key, (channel) => consumed(state, channel, event.bytes))
     case 'link':
-      return onLink(state, event.peer, event.up)
+      return event.up ? linkUp(state, event.peer) : linkDown(state, event.peer)
     case 'drain':
-      return each(state, event.peer, (channel) => pump(state, channel))
+      return [...farewells(state, event.peer), ...each(state, event.peer, (channel) => pump(state, channel))]
     case 'timer':
       return each(state, event.tag, (channel) =>
         state.linked.has(channel.peer) ? [] : close(state, channel, 'the link did not come back in time')
@@ -123,10 +131,14 @@ function create(peer: PeerId, side: 0 | 1, id: number, kind: string, meta: Recor
     sent: 0,
     ended: false,
     endSent: false,
+    endSeen: false,
     received: 0,
     consumed: 0,
     creditSent: 0,
     remoteEnded: false,
+    heard: side === 0,
+    owes: { open: false, resume: false, credit: false },
+    awaitsResume: false,
     blocked: false
   }
 }
@@ -135,7 +147,8 @@ function open(state: ChannelState, peer: PeerId, id: number, kind: string, meta:
   const channel = create(peer, 1, id, kind, meta)
   if (!state.linked.has(peer)) return [{ e: 'closed', key: channel.key, why: 'no link to that peer' }]
   state.channels.set(channel.key, channel)
-  return [send(channel, { t: 'o', k: kind, m: meta })]
+  channel.owes.open = true
+  return pump(state, channel)
 }
 
 function write(state: ChannelState, channel: Channel, bytes: Uint8Array): ChannelEffect[] {
@@ -145,68 +158,107 @@ function write(state: ChannelState, channel: Channel, bytes: Uint8Array): Channe
   return pump(state, channel)
 }
 
-/** Sends what the window and the link allow. */
+/** Sends what is owed and what the window allows, in order. */
 function pump(state: ChannelState, channel: Channel): ChannelEffect[] {
   if (!state.linked.has(channel.peer)) return []
-  const effects: ChannelEffect[] = []
   channel.blocked = false
+  const effects = payDebts(state, channel)
+  if (channel.awaitsResume) return effects
   const limit = Math.min(channel.outEnd, channel.outStart + LIMITS.windowBytes)
   while (channel.sent < limit) {
-    const bytes = slice(channel, channel.sent, Math.min(limit, channel.sent + LIMITS.chunkBytes))
     const at = channel.sent
+    const bytes = slice(channel, at, Math.min(limit, at + LIMITS.chunkBytes))
     channel.sent += bytes.length
-    effects.push(send(channel, { t: 'd', o: at, b: bytes }, () => rewind(channel, at)))
+    effects.push(frame(channel, { t: 'd', o: at, b: bytes }, () => (channel.sent = Math.min(channel.sent, at))))
   }
-  if (channel.ended && !channel.endSent && channel.sent === channel.outEnd) {
+  if (channel.ended && !channel.endSent && !channel.endSeen && channel.sent === channel.outEnd) {
     channel.endSent = true
-    effects.push(send(channel, { t: 'e', o: channel.outEnd }, () => (channel.endSent = false)))
+    effects.push(frame(channel, { t: 'e', o: channel.outEnd }, () => (channel.endSent = false)))
   }
   return effects
 }
 
-/** The link took nothing from here on: send again from this offset at the next drain. */
-function rewind(channel: Channel, at: number): void {
-  channel.blocked = true
-  channel.endSent = false
-  channel.sent = Math.min(channel.sent, at)
+function payDebts(state: ChannelState, channel: Channel): ChannelEffect[] {
+  const { owes } = channel
+  const effects: ChannelEffect[] = []
+  if (owes.open) {
+    owes.open = false
+    effects.push(frame(channel, { t: 'o', k: channel.kind, m: channel.meta }, () => (owes.open = true)))
+  }
+  if (owes.resume) {
+    owes.resume = false
+    effects.push(frame(channel, { t: 'r', o: channel.received }, () => (owes.resume = true)))
+  }
+  if (owes.credit) {
+    owes.credit = false
+    channel.creditSent = consumedTo(channel)
+    const credit = { t: 'c', o: channel.creditSent }
+    const refused = (): void => {
+      owes.credit = true
+      // It was the last word of a channel that is over here.
+      if (state.channels.get(channel.key) !== channel) keepFarewell(state, channel.peer, messageOf(channel, credit))
+    }
+    effects.push(frame(channel, credit, refused))
+  }
+  return effects
 }
 
+/** Offset up to which this side has consumed; the end of the other side is the last byte. */
+function consumedTo(channel: Channel): number {
+  return channel.consumed + (channel.remoteEnded && channel.consumed === channel.received ? 1 : 0)
+}
+
+/** Bytes of the out queue; looked for from its end, where the unsent ones are. */
 function slice(channel: Channel, from: number, to: number): Uint8Array {
-  const parts: Uint8Array[] = []
-  let offset = channel.outStart
-  for (const chunk of channel.out) {
-    const end = offset + chunk.length
-    if (end > from && offset < to) parts.push(chunk.subarray(Math.max(0, from - offset), Math.min(chunk.length, to - offset)))
-    if (end >= to) break
-    offset = end
-  }
-  if (parts.length === 1) return parts[0]!
+  let i = channel.out.length
+  let offset = channel.outEnd
+  while (offset > from) offset -= channel.out[--i]!.length
+  const first = channel.out[i]!
+  if (offset + first.length >= to) return first.subarray(from - offset, to - offset)
   const whole = new Uint8Array(to - from)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
+  for (; offset < to; i++) {
+    const chunk = channel.out[i]!
+    const part = chunk.subarray(Math.max(0, from - offset), Math.min(chunk.length, to - offset))
+    whole.set(part, Math.max(0, offset - from))
+    offset += chunk.length
   }
   return whole
 }
 
 function consumed(state: ChannelState, channel: Channel, bytes: number): ChannelEffect[] {
   channel.consumed = Math.min(channel.received, channel.consumed + bytes)
-  const due = channel.consumed - channel.creditSent
-  if (due < LIMITS.windowBytes / 4 && !(channel.remoteEnded && channel.consumed === channel.received)) return []
-  if (!state.linked.has(channel.peer)) return []
-  channel.creditSent = channel.consumed
-  return [send(channel, { t: 'c', o: channel.consumed }), ...maybeDone(state, channel)]
+  const to = consumedTo(channel)
+  const due = to - channel.creditSent >= LIMITS.windowBytes / 4 || (to > channel.consumed && to > channel.creditSent)
+  if (!due) return []
+  channel.owes.credit = true
+  return [...pump(state, channel), ...closeIfDone(state, channel)]
 }
 
-function onLink(state: ChannelState, peer: PeerId, up: boolean): ChannelEffect[] {
-  if (!up) {
-    state.linked.delete(peer)
-    const any = [...state.channels.values()].some((channel) => channel.peer === peer)
-    return any ? [{ e: 'timer', tag: peer, inMs: LIMITS.resumeMs }] : []
+function linkDown(state: ChannelState, peer: PeerId): ChannelEffect[] {
+  state.linked.delete(peer)
+  state.farewells.delete(peer)
+  let any = false
+  for (const channel of state.channels.values()) {
+    if (channel.peer !== peer) continue
+    any = true
+    channel.blocked = false
+    // The other side may never have heard of it: then it is opened once more, from the first byte.
+    channel.awaitsResume = channel.heard
+    if (channel.heard) continue
+    channel.sent = channel.outStart
+    channel.endSent = false
   }
+  return any ? [{ e: 'timer', tag: peer, inMs: LIMITS.resumeMs }] : []
+}
+
+function linkUp(state: ChannelState, peer: PeerId): ChannelEffect[] {
   state.linked.add(peer)
-  return [{ e: 'clear', tag: peer }, ...each(state, peer, (channel) => [send(channel, { t: 'r', o: channel.received })])]
+  const resume = (channel: Channel): ChannelEffect[] => {
+    channel.owes.open = !channel.heard
+    channel.owes.resume = true
+    return pump(state, channel)
+  }
+  return [{ e: 'clear', tag: peer }, ...each(state, peer, resume)]
 }
 
 function onFrame(state: ChannelState, from: PeerId, msg: ChannelFrame): ChannelEffect[] {
@@ -214,24 +266,20 @@ function onFrame(state: ChannelState, from: PeerId, msg: ChannelFrame): ChannelE
   if (msg.t === 'o') return onOpen(state, from, msg.c, msg.k, msg.m)
   const channel = state.channels.get(channelKey(from, side, msg.c))
   // Credit or an end for a channel that is done here is no error; data or a resume is.
-  if (channel === undefined) return msg.t === 'd' || msg.t === 'r' ? [unknown(from, side, msg.c)] : []
+  if (channel === undefined) return msg.t === 'd' || msg.t === 'r' ? [unknown(state, from, side, msg.c)] : []
+  channel.heard = true
   switch (msg.t) {
     case 'd':
       return onData(state, channel, msg.o, msg.b)
     case 'e':
-      if (msg.o !== channel.received || channel.remoteEnded) return []
-      channel.remoteEnded = true
-      return [{ e: 'remoteEnd', key: channel.key }, ...consumed(state, channel, 0)]
+      return onEnd(state, channel, msg.o)
     case 'c':
       return onCredit(state, channel, msg.o)
     case 'r':
-      if (msg.o < channel.outStart || msg.o > channel.outEnd) return refuse(state, channel, 'offsets do not match')
-      channel.sent = msg.o
-      channel.endSent = false
-      channel.creditSent = channel.consumed
-      return [send(channel, { t: 'c', o: channel.consumed }), ...pump(state, channel)]
+      return onResume(state, channel, msg.o)
     case 'x':
-      return close(state, channel, channel.endSent && channel.remoteEnded ? undefined : msg.w)
+      // Both had ended: it forgot the channel, as it may.
+      return close(state, channel, channel.ended && channel.remoteEnded ? undefined : msg.w)
   }
 }
 
@@ -240,7 +288,7 @@ function onOpen(state: ChannelState, from: PeerId, id: number, kind: string, met
   if (state.channels.has(channel.key)) return []
   let open = 0
   for (const other of state.channels.values()) if (other.peer === from && other.side === 0) open++
-  if (open >= LIMITS.openMax) return [send(channel, { t: 'x', w: `at most ${LIMITS.openMax} channels from one peer` })]
+  if (open >= LIMITS.openMax) return [lastWord(state, channel, `at most ${LIMITS.openMax} channels from one peer`)]
   state.channels.set(channel.key, channel)
   return [{ e: 'opened', channel }]
 }
@@ -251,38 +299,67 @@ function onData(state: ChannelState, channel: Channel, offset: number, bytes: Ui
   if (skip >= bytes.length || channel.remoteEnded) return []
   const fresh = skip === 0 ? bytes : bytes.subarray(skip)
   if (channel.received + fresh.length - channel.consumed > LIMITS.windowBytes) {
-    return refuse(state, channel, `more than the window of ${LIMITS.windowBytes} bytes was sent`)
+    return abort(state, channel, `more than the window of ${LIMITS.windowBytes} bytes was sent`)
   }
   channel.received += fresh.length
   return [{ e: 'data', key: channel.key, bytes: fresh }]
 }
 
+function onEnd(state: ChannelState, channel: Channel, offset: number): ChannelEffect[] {
+  if (offset !== channel.received) return []
+  if (channel.remoteEnded) {
+    // Told again after a lost link: so was the answer lost.
+    channel.owes.credit = consumedTo(channel) > channel.consumed
+    return pump(state, channel)
+  }
+  channel.remoteEnded = true
+  return [{ e: 'remoteEnd', key: channel.key }, ...consumed(state, channel, 0)]
+}
+
+function onResume(state: ChannelState, channel: Channel, offset: number): ChannelEffect[] {
+  if (offset < channel.outStart || offset > channel.outEnd) return abort(state, channel, 'offsets do not match')
+  channel.sent = offset
+  channel.endSent = false
+  channel.awaitsResume = false
+  channel.owes.credit = consumedTo(channel) > 0
+  return pump(state, channel)
+}
+
 function onCredit(state: ChannelState, channel: Channel, offset: number): ChannelEffect[] {
-  if (offset <= channel.outStart) return maybeDone(state, channel)
-  if (offset > channel.outEnd) return refuse(state, channel, 'credit for bytes that were never sent')
+  if (offset > channel.outEnd + (channel.ended ? 1 : 0)) return abort(state, channel, 'credit for bytes that were never sent')
+  channel.endSeen ||= offset > channel.outEnd
+  const to = Math.min(offset, channel.outEnd)
+  if (to <= channel.outStart) return closeIfDone(state, channel)
   const wasFull = !isWritable(channel)
-  while (channel.out.length > 0 && channel.outStart + channel.out[0]!.length <= offset) {
-    channel.outStart += channel.out.shift()!.length
-  }
-  if (channel.out.length > 0 && offset > channel.outStart) {
-    channel.out[0] = channel.out[0]!.subarray(offset - channel.outStart)
-    channel.outStart = offset
-  }
+  dropFront(channel, to)
   channel.sent = Math.max(channel.sent, channel.outStart)
   const effects = pump(state, channel)
   if (wasFull && isWritable(channel)) effects.push({ e: 'writable', key: channel.key })
-  return [...effects, ...maybeDone(state, channel)]
+  return [...effects, ...closeIfDone(state, channel)]
 }
 
-/** Both ends said, everything consumed on both sides as far as this side can know: forget the channel. */
-function maybeDone(state: ChannelState, channel: Channel): ChannelEffect[] {
-  const outDone = channel.endSent && channel.outStart === channel.outEnd
+function dropFront(channel: Channel, to: number): void {
+  let whole = 0
+  for (const chunk of channel.out) {
+    if (channel.outStart + chunk.length > to) break
+    channel.outStart += chunk.length
+    whole++
+  }
+  channel.out.splice(0, whole)
+  if (to === channel.outStart) return
+  channel.out[0] = channel.out[0]!.subarray(to - channel.outStart)
+  channel.outStart = to
+}
+
+/** Both ends said and seen: this side has nothing more to do. */
+function closeIfDone(state: ChannelState, channel: Channel): ChannelEffect[] {
   const inDone = channel.remoteEnded && channel.consumed === channel.received
-  return outDone && inDone ? close(state, channel, undefined) : []
+  return channel.endSeen && inDone ? close(state, channel, undefined) : []
 }
 
-function refuse(state: ChannelState, channel: Channel, why: string): ChannelEffect[] {
-  return [send(channel, { t: 'x', w: why }), ...close(state, channel, why)]
+function abort(state: ChannelState, channel: Channel, why: string): ChannelEffect[] {
+  const told = state.linked.has(channel.peer) ? [lastWord(state, channel, why)] : []
+  return [...told, ...close(state, channel, why)]
 }
 
 function close(state: ChannelState, channel: Channel, why: string | undefined): ChannelEffect[] {
@@ -290,11 +367,41 @@ function close(state: ChannelState, channel: Channel, why: string | undefined): 
   return [{ e: 'closed', key: channel.key, why }]
 }
 
-function send(channel: Channel, body: { t: string; [key: string]: unknown }, refused: () => void = () => {}): ChannelEffect {
-  return { e: 'frame', to: channel.peer, msg: { ...body, c: channel.id, s: channel.side }, refused }
+// ---- frames ----
+
+const messageOf = ({ id, side }: Pick<Channel, 'id' | 'side'>, body: { t: string; [key: string]: unknown }): Message => ({ ...body, c: id, s: side })
+
+function frame(channel: Channel, body: { t: string; [key: string]: unknown }, refused: () => void): ChannelEffect {
+  return {
+    e: 'frame',
+    to: channel.peer,
+    msg: messageOf(channel, body),
+    held: () => channel.blocked,
+    refused: () => {
+      channel.blocked = true
+      refused()
+    }
+  }
 }
 
-function unknown(peer: PeerId, side: 0 | 1, id: number): ChannelEffect {
-  const msg = { t: 'x', c: id, s: side, w: 'no such channel here' }
-  return { e: 'frame', to: peer, msg, refused: () => {} }
+function lastWord(state: ChannelState, channel: Pick<Channel, 'peer' | 'id' | 'side'>, why: string): ChannelEffect {
+  const msg = messageOf(channel, { t: 'x', w: why.slice(0, 512) })
+  return { e: 'frame', to: channel.peer, msg, held: () => false, refused: () => keepFarewell(state, channel.peer, msg) }
+}
+
+function unknown(state: ChannelState, peer: PeerId, side: 0 | 1, id: number): ChannelEffect {
+  return lastWord(state, { peer, id, side }, 'no such channel here')
+}
+
+function keepFarewell(state: ChannelState, peer: PeerId, msg: Message): void {
+  if (!state.linked.has(peer)) return
+  const list = state.farewells.get(peer) ?? []
+  state.farewells.set(peer, list)
+  if (list.length < 2 * LIMITS.openMax) list.push(msg)
+}
+
+function farewells(state: ChannelState, peer: PeerId): ChannelEffect[] {
+  const list = state.farewells.get(peer) ?? []
+  state.farewells.delete(peer)
+  return list.map((msg) => ({ e: 'frame', to: peer, msg, held: () => false, refused: () => keepFarewell(state, peer, msg) }))
 }

@@ -87,7 +87,8 @@ export function stepHello(state: HelloState, event: HelloEvent, env: Env): Hello
   }
 }
 
-const timeoutMs = (state: HelloState, peer: PeerId): number => (state.config.isKnown(peer) ? HELLO_MEMBER_TIMEOUT_MS : HELLO_TIMEOUT_MS)
+const timeoutMs = (state: HelloState, peer: PeerId): number =>
+  state.config.isKnown(peer) ? HELLO_MEMBER_TIMEOUT_MS : HELLO_TIMEOUT_MS
 const tagOf = (peer: PeerId): string => `hello:${peer}`
 
 function onUp(state: HelloState, peer: PeerId, env: Env): HelloEffect[] {
@@ -122,7 +123,11 @@ function onTimeout(state: HelloState, tag: string): HelloEffect[] {
   const link = state.links.get(peer)
   if (link === undefined || isAdmitted(state, peer)) return []
   const what = link.verified === undefined ? 'no hello' : 'no welcome'
-  return refuse(state, peer, new MeshError('DEADLINE', `${what} came within ${timeoutMs(state, peer)} ms of the connection`))
+  return refuse(
+    state,
+    peer,
+    new MeshError('DEADLINE', `${what} came within ${timeoutMs(state, peer)} ms of the connection`)
+  )
 }
 
 function onMessage(state: HelloState, from: PeerId, msg: HelloMessage, env: Env): HelloEffect[] {

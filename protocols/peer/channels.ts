@@ -77,7 +77,7 @@ export class Channels {
     for (const effect of step(this.#state, event)) {
       switch (effect.e) {
         case 'frame':
-          if (!this.#ctx.send(effect.to, 'chan', effect.msg)) effect.refused()
+          if (effect.held() || !this.#ctx.send(effect.to, 'chan', effect.msg)) effect.refused()
           break
         case 'opened':
           this.#opened(effect.channel)
@@ -107,7 +107,10 @@ export class Channels {
         case 'timer': {
           const { tag, inMs } = effect
           this.#ctx.ports.clock.clearTimeout(this.#timers.get(tag))
-          this.#timers.set(tag, this.#ctx.ports.clock.setTimeout(() => this.#step({ k: 'timer', tag }), inMs))
+          this.#timers.set(
+            tag,
+            this.#ctx.ports.clock.setTimeout(() => this.#step({ k: 'timer', tag }), inMs)
+          )
           break
         }
         case 'clear':

@@ -7,7 +7,18 @@ import type { Actor } from 'xstate'
 import { ChannelFrame } from '../channel/index.ts'
 import { decodeAs, decodeCbor, encodeCbor, encodeFrame } from '../codec.ts'
 import { MeshError } from '../errors.ts'
-import { createGossip, decodeAdDynamic, decodeAdStatic, encodeAdDynamic, encodeAdStatic, entries, entry, GossipFrame, shouldAdvertise, step as stepGossip } from '../gossip/index.ts'
+import {
+  createGossip,
+  decodeAdDynamic,
+  decodeAdStatic,
+  encodeAdDynamic,
+  encodeAdStatic,
+  entries,
+  entry,
+  GossipFrame,
+  shouldAdvertise,
+  step as stepGossip
+} from '../gossip/index.ts'
 import type { AdDynamic, AdStatic, Entry, GossipEffect, GossipEvent, GossipState } from '../gossip/index.ts'
 import { createHello, decodeHello, isAdmitted, isVerified, stepHello } from '../joining/index.ts'
 import type { Certificate, Genesis, HelloEffect, HelloEvent, HelloState } from '../joining/index.ts'
@@ -91,9 +102,17 @@ export class Peer {
     this.#ports = ports
     this.self = ports.network.self
     const { crypto, clock } = ports
-    this.#membership = createMembership({ peer: this.self, name: options.name, addresses: [], version: options.version }, crypto)
+    this.#membership = createMembership(
+      { peer: this.self, name: options.name, addresses: [], version: options.version },
+      crypto
+    )
     const isMember = (peer: PeerId): boolean => this.#authors.has(peer) || member(this.#membership, peer) !== undefined
-    this.#gossip = createGossip({ self: this.self, crypto, isMember, mayWrite: (_topic, _key, author) => isMember(author) })
+    this.#gossip = createGossip({
+      self: this.self,
+      crypto,
+      isMember,
+      mayWrite: (_topic, _key, author) => isMember(author)
+    })
     this.#hello = createHello({
       genesis: options.genesis,
       crypto,
@@ -107,8 +126,18 @@ export class Peer {
     this.channels = new Channels(ctx)
     this.rpc = new Rpc(ctx)
     this.#life = createActor(peerMachine, {
-      input: { do: { load: () => this.#load(), greet: () => this.#greet(), drain: () => this.#drain(), leave: () => this.#leave() } },
-      clock: { setTimeout: (fn: () => void, ms: number) => clock.setTimeout(fn, ms), clearTimeout: (timer) => clock.clearTimeout(timer) }
+      input: {
+        do: {
+          load: () => this.#load(),
+          greet: () => this.#greet(),
+          drain: () => this.#drain(),
+          leave: () => this.#leave()
+        }
+      },
+      clock: {
+        setTimeout: (fn: () => void, ms: number) => clock.setTimeout(fn, ms),
+        clearTimeout: (timer) => clock.clearTimeout(timer)
+      }
     })
     this.#life.subscribe((snapshot) => {
       if (snapshot.value === 'left') this.#end()
@@ -475,7 +504,11 @@ export class Peer {
       case 'member':
         return this.#memberChanged(effect.peer, effect.was, effect.now)
       case 'keep':
-        return this.#ports.store.write([{ put: `m/${effect.peer}`, value: effect.bytes }], { sync: effect.peer === this.self }, (error) => this.#diskTold(error))
+        return this.#ports.store.write(
+          [{ put: `m/${effect.peer}`, value: effect.bytes }],
+          { sync: effect.peer === this.self },
+          (error) => this.#diskTold(error)
+        )
       case 'unkeep':
         return this.#ports.store.write([{ del: `m/${effect.peer}` }], { sync: false }, (error) => this.#diskTold(error))
       case 'isolated':
@@ -500,7 +533,8 @@ export class Peer {
 
   #memberEvent(peer: PeerId, was: Member['state'] | undefined, now: Member['state'] | 'forgotten'): void {
     const name = this.nameOf(peer)
-    const event = (text: string, level: 'info' | 'warn' = 'info'): void => this.addEvent({ kind: 'node', level, text, subject: peer })
+    const event = (text: string, level: 'info' | 'warn' = 'info'): void =>
+      this.addEvent({ kind: 'node', level, text, subject: peer })
     if (now === 'alive' && was === undefined) event(`${name} is a member`)
     else if (now === 'alive' && (was === 'dead' || was === 'left')) event(`${name} is back`)
     else if (now === 'dead') event(`${name} cannot be reached: ${member(this.#membership, peer)?.reason ?? ''}`, 'warn')
@@ -518,7 +552,9 @@ export class Peer {
       case 'expired':
         return this.#expired(effect.entry)
       case 'keep':
-        return this.#ports.store.write([{ put: `g/${effect.key}`, value: effect.bytes }], { sync: false }, (error) => this.#diskTold(error))
+        return this.#ports.store.write([{ put: `g/${effect.key}`, value: effect.bytes }], { sync: false }, (error) =>
+          this.#diskTold(error)
+        )
       case 'unkeep':
         return this.#ports.store.write([{ del: `g/${effect.key}` }], { sync: false }, (error) => this.#diskTold(error))
       default:
@@ -572,11 +608,15 @@ export class Peer {
   }
 
   #sessionEvent(record: SessionRecord): void {
-    const command = [record.spec.appUri.replace(/^(exec|shell):(\/\/)?/, ''), ...record.spec.args].join(' ').slice(0, 60)
+    const command = [record.spec.appUri.replace(/^(exec|shell):(\/\/)?/, ''), ...record.spec.args]
+      .join(' ')
+      .slice(0, 60)
     const where = record.runner === undefined ? '' : ` on ${this.nameOf(record.runner)}`
-    const say = (text: string, level: 'info' | 'warn' = 'info'): void => this.addEvent({ kind: 'session', level, text, subject: record.id })
+    const say = (text: string, level: 'info' | 'warn' = 'info'): void =>
+      this.addEvent({ kind: 'session', level, text, subject: record.id })
     if (record.state === 'running') say(`${command} started${where}`)
-    else if (record.state === 'finished') say(`${command} ended${where}: ${record.reason ?? ''}`, record.exit?.code === 0 ? 'info' : 'warn')
+    else if (record.state === 'finished')
+      say(`${command} ended${where}: ${record.reason ?? ''}`, record.exit?.code === 0 ? 'info' : 'warn')
     else if (record.state === 'failed') say(`${command} failed${where}: ${record.reason ?? ''}`, 'warn')
     else if (record.state === 'stopped') say(`${command} was stopped${where}: ${record.reason ?? ''}`)
   }
@@ -584,7 +624,9 @@ export class Peer {
   /** Finished sessions beyond what the topic holds leave the list, oldest first. */
   #forgetOldSummaries(): void {
     if (this.#summaries.size < 1_900) return
-    const ended = [...this.#summaries.values()].filter((record) => record.endedAt !== undefined).sort((a, b) => a.endedAt! - b.endedAt!)
+    const ended = [...this.#summaries.values()]
+      .filter((record) => record.endedAt !== undefined)
+      .sort((a, b) => a.endedAt! - b.endedAt!)
     for (const record of ended.slice(0, 200)) {
       this.#summaries.delete(record.id)
       this.#runGossip({ k: 'forget', key: `sess/${record.id}` })
@@ -672,7 +714,8 @@ export class Peer {
   #publish(summary: SessionRecord): void {
     const key = `sess/${summary.id}`
     const known = entry(this.#gossip, key)
-    const newer = known === undefined || known.epoch < summary.epoch || (known.epoch === summary.epoch && known.seq < summary.seq)
+    const newer =
+      known === undefined || known.epoch < summary.epoch || (known.epoch === summary.epoch && known.seq < summary.seq)
     if (newer) this.#runGossip({ k: 'put', key, epoch: summary.epoch, seq: summary.seq, body: encodeCbor(summary) })
   }
 
@@ -685,7 +728,8 @@ export class Peer {
       reachable: (peer) => this.#linked.has(peer),
       isAlive: (peer) => peer === this.self || member(this.#membership, peer)?.state === 'alive',
       goneMs: (peer) => this.#goneMs(peer),
-      alivePeers: () => [...members(this.#membership)].filter((m) => m.peer === this.self || m.state === 'alive').map((m) => m.peer),
+      alivePeers: () =>
+        [...members(this.#membership)].filter((m) => m.peer === this.self || m.state === 'alive').map((m) => m.peer),
       nameOf: (peer) => this.nameOf(peer),
       publish: (summary) => this.#publish(summary),
       event: (event) => this.addEvent(event),

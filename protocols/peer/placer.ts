@@ -84,7 +84,8 @@ export class Placer {
     if (placing === undefined) return
     this.#placing.delete(id)
     this.#ctx.ports.clock.clearTimeout(placing.timer)
-    if (placing.worker !== undefined && placing.phase === 'reserving') this.#ctx.send(placing.worker, 'sched', { t: 'cancel', id })
+    if (placing.worker !== undefined && placing.phase === 'reserving')
+      this.#ctx.send(placing.worker, 'sched', { t: 'cancel', id })
   }
 
   linkUp(peer: PeerId): void {
@@ -149,7 +150,10 @@ export class Placer {
     const { spec, id } = placing.record
     const sent = this.#ctx.send(candidate, 'sched', { t: 'reserve', id, cpu: spec.cpuMilli, mem: spec.memoryBytes })
     if (!sent) return this.#refused(placing, 'no link to it now')
-    placing.timer = this.#ctx.ports.clock.setTimeout(() => this.#refused(placing, 'did not answer in a second'), RESERVE_MS)
+    placing.timer = this.#ctx.ports.clock.setTimeout(
+      () => this.#refused(placing, 'did not answer in a second'),
+      RESERVE_MS
+    )
   }
 
   #askSelf(placing: Placing): void {
@@ -190,7 +194,9 @@ export class Placer {
   #nobody(placing: Placing): void {
     const why = this.#explain(placing, undefined)
     // A peer that only lacks room or is paused may take it later; one that failed to start it will not.
-    const couldLater = why.candidates.some((row) => !placing.ask.exclude?.has(row.peer) && !row.reason.startsWith('--') && row.reason !== 'not reachable')
+    const couldLater = why.candidates.some(
+      (row) => !placing.ask.exclude?.has(row.peer) && !row.reason.startsWith('--') && row.reason !== 'not reachable'
+    )
     this.#done(placing, { k: 'none', why, couldLater })
   }
 

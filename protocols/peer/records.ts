@@ -68,7 +68,10 @@ export class Records {
   commit(record: SessionRecord, copies: number, done: (onDisk: number, error?: MeshError) => void): void {
     const bytes = encodeCbor(record)
     if (bytes.length > RECORD_MAX_BYTES) {
-      const error = new MeshError('TOO_LARGE', `the session's command and environment take ${bytes.length} bytes; at most ${RECORD_MAX_BYTES} fit into its record`)
+      const error = new MeshError(
+        'TOO_LARGE',
+        `the session's command and environment take ${bytes.length} bytes; at most ${RECORD_MAX_BYTES} fit into its record`
+      )
       return done(0, error)
     }
     this.all.set(record.id, record)
@@ -104,7 +107,11 @@ export class Records {
   }
 
   /** The newest version that this peer and the reachable peers of the list have. `asked` counts those that answered. */
-  newest(id: SessionId, peers: readonly PeerId[], done: (record: SessionRecord | undefined, answered: number) => void): void {
+  newest(
+    id: SessionId,
+    peers: readonly PeerId[],
+    done: (record: SessionRecord | undefined, answered: number) => void
+  ): void {
     let waiting = 1
     let answered = 0
     let best = this.all.get(id)
@@ -117,7 +124,8 @@ export class Records {
       this.#ask(peer, { t: 'get', n: 0, id }, (answer) => {
         if (answer?.t === 'got') {
           answered++
-          if (answer.record !== null && (best === undefined || compareVersion(answer.record, best) > 0)) best = answer.record
+          if (answer.record !== null && (best === undefined || compareVersion(answer.record, best) > 0))
+            best = answer.record
         }
         settle()
       })
@@ -133,7 +141,8 @@ export class Records {
   linkUp(peer: PeerId): void {
     const list: [string, number, number, string][] = []
     for (const record of this.all.values()) {
-      if (record.keepers.includes(peer) || record.owner === peer) list.push([record.id, record.epoch, record.seq, record.owner])
+      if (record.keepers.includes(peer) || record.owner === peer)
+        list.push([record.id, record.epoch, record.seq, record.owner])
     }
     for (let i = 0; i < list.length; i += 400) this.#send(peer, { t: 'have', list: list.slice(i, i + 400) })
   }
@@ -202,9 +211,10 @@ export class Records {
       const mine = this.all.get(id)
       const order = mine === undefined ? -1 : compareVersion(mine, { epoch, seq, owner })
       if (order > 0) this.#send(from, { t: 'put', n: 0, record: mine! })
-      if (order < 0) this.#ask(from, { t: 'get', n: 0, id }, (answer) => {
-        if (answer?.t === 'got' && answer.record !== null) this.#merge(answer.record, () => {})
-      })
+      if (order < 0)
+        this.#ask(from, { t: 'get', n: 0, id }, (answer) => {
+          if (answer?.t === 'got' && answer.record !== null) this.#merge(answer.record, () => {})
+        })
     }
   }
 
@@ -238,7 +248,11 @@ export class Records {
     const old = finals.filter((record, i) => i >= FINAL_MAX || now - (record.endedAt ?? now) > FINAL_KEEP_MS)
     if (old.length === 0) return
     for (const record of old) this.all.delete(record.id)
-    this.#ctx.ports.store.write(old.map((record) => ({ del: `r/${record.id}` })), { sync: false }, () => {})
+    this.#ctx.ports.store.write(
+      old.map((record) => ({ del: `r/${record.id}` })),
+      { sync: false },
+      () => {}
+    )
   }
 
   #ask(

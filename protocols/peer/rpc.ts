@@ -8,7 +8,14 @@ import type { PeerContext } from './context.ts'
 const n = z.int().min(0).max(0xffffffff)
 export const CtlFrame = z.discriminatedUnion('t', [
   z.object({ t: z.literal('ask'), n, what: z.string().max(32), arg: z.unknown() }),
-  z.object({ t: z.literal('answer'), n, ok: z.boolean(), value: z.unknown(), code: z.string().max(32).optional(), text: z.string().max(1000).optional() })
+  z.object({
+    t: z.literal('answer'),
+    n,
+    ok: z.boolean(),
+    value: z.unknown(),
+    code: z.string().max(32).optional(),
+    text: z.string().max(1000).optional()
+  })
 ])
 export type CtlFrame = z.infer<typeof CtlFrame>
 
@@ -33,17 +40,20 @@ export class Rpc {
 
   ask(to: PeerId, what: string, arg: unknown, withinMs: number, answer: Answer): void {
     const name = this.#ctx.nameOf(to)
-    if (this.#open.size >= OPEN_MAX) return answer(new MeshError('BUSY', `${OPEN_MAX} questions to other peers are open already`))
+    if (this.#open.size >= OPEN_MAX)
+      return answer(new MeshError('BUSY', `${OPEN_MAX} questions to other peers are open already`))
     const n = (this.#n = (this.#n + 1) >>> 0)
     const late = new MeshError('DEADLINE', `${name} did not answer "${what}" within ${withinMs} ms`)
     const timer = this.#ctx.ports.clock.setTimeout(() => this.#settle(n, late), withinMs)
     this.#open.set(n, { to, answer, timer })
-    if (!this.#ctx.send(to, 'ctl', { t: 'ask', n, what, arg })) this.#settle(n, new MeshError('PEER_UNREACHABLE', `${name} cannot be reached now`))
+    if (!this.#ctx.send(to, 'ctl', { t: 'ask', n, what, arg }))
+      this.#settle(n, new MeshError('PEER_UNREACHABLE', `${name} cannot be reached now`))
   }
 
   linkDown(peer: PeerId): void {
     for (const [n, open] of [...this.#open]) {
-      if (open.to === peer) this.#settle(n, new MeshError('PEER_UNREACHABLE', `the link to ${this.#ctx.nameOf(peer)} broke`))
+      if (open.to === peer)
+        this.#settle(n, new MeshError('PEER_UNREACHABLE', `the link to ${this.#ctx.nameOf(peer)} broke`))
     }
   }
 
@@ -61,7 +71,8 @@ export class Rpc {
       this.#ctx.send(from, 'ctl', message)
     }
     const served = this.#served.get(frame.what)
-    if (served === undefined) return reply(new MeshError('BAD_REQUEST', `this peer does not know the question "${frame.what}"`))
+    if (served === undefined)
+      return reply(new MeshError('BAD_REQUEST', `this peer does not know the question "${frame.what}"`))
     served(from, frame.arg, reply)
   }
 

@@ -10,8 +10,25 @@ import { peerKey, toHex } from '../codec.ts'
 import { adopt, createAdmission, grant, granted, release } from '../placement/index.ts'
 import type { Admission, Offer, SchedFrame } from '../placement/index.ts'
 import type { ChildReport, Exit, PeerId, RunOrder, SessionId } from '../ports.ts'
-import { chooseKeepers, compareVersion, FINAL_STATES, REPLACE_KEEPER_MS, replaceKeepers, sessionMachine, summarize, survivesRunner, takeoverInMs } from '../session/index.ts'
-import type { ChildEnd, SessionEvent, SessionInput, SessionRecord, SessionSpec, SessionState } from '../session/index.ts'
+import {
+  chooseKeepers,
+  compareVersion,
+  FINAL_STATES,
+  REPLACE_KEEPER_MS,
+  replaceKeepers,
+  sessionMachine,
+  summarize,
+  survivesRunner,
+  takeoverInMs
+} from '../session/index.ts'
+import type {
+  ChildEnd,
+  SessionEvent,
+  SessionInput,
+  SessionRecord,
+  SessionSpec,
+  SessionState
+} from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import { Placer } from './placer.ts'
 import { Records } from './records.ts'
@@ -90,7 +107,10 @@ export class Sessions {
     const id = toHex(ctx.ports.crypto.sha256(peerKey(ctx.self), nonce)).slice(0, 32)
     const known = this.records.all.get(id)
     if (known !== undefined) return done(undefined, { record: known, durability: known.keepers.length })
-    if (this.#owned.size >= OWNED_MAX) return done(new MeshError('BUSY', `this peer already looks after ${OWNED_MAX} sessions; wait until some have ended`))
+    if (this.#owned.size >= OWNED_MAX)
+      return done(
+        new MeshError('BUSY', `this peer already looks after ${OWNED_MAX} sessions; wait until some have ended`)
+      )
     const at = ctx.ports.clock.wall()
     const record: SessionRecord = {
       id,
@@ -124,7 +144,12 @@ export class Sessions {
         recorded = true
         done()
       } else if (waiting === 0 && !recorded) {
-        done(new MeshError('PEER_UNREACHABLE', `no PC that keeps session ${record.id.slice(0, 8)} can be reached now; try again when one is back`))
+        done(
+          new MeshError(
+            'PEER_UNREACHABLE',
+            `no PC that keeps session ${record.id.slice(0, 8)} can be reached now; try again when one is back`
+          )
+        )
       }
     }
     for (const peer of targets) {
@@ -138,7 +163,8 @@ export class Sessions {
   /** The owner of this PC takes it back: everything that runs here stands still, nothing new comes. */
   pause(): void {
     this.admission.paused = true
-    for (const [id, child] of this.#children ?? []) if (child.state === 'running') this.#ctx.ports.host.freeze(id, child.epoch)
+    for (const [id, child] of this.#children ?? [])
+      if (child.state === 'running') this.#ctx.ports.host.freeze(id, child.epoch)
     this.#ctx.changed('nodes')
   }
 
@@ -190,7 +216,9 @@ export class Sessions {
       this.#keeperTimer = undefined
       for (const id of this.#owned.keys()) this.#replaceKeepers(id)
       // One that has gone since, or nobody to take its place yet: look again.
-      const missing = [...this.#owned.keys()].some((id) => this.records.all.get(id)?.keepers.some((keeper) => this.#ctx.goneMs(keeper) !== undefined))
+      const missing = [...this.#owned.keys()].some((id) =>
+        this.records.all.get(id)?.keepers.some((keeper) => this.#ctx.goneMs(keeper) !== undefined)
+      )
       if (missing) this.membersChanged()
     }, REPLACE_KEEPER_MS + WATCH_MS)
   }
@@ -237,7 +265,10 @@ export class Sessions {
     const record = this.#current(id, epoch)
     if (record === undefined) return
     release(this.admission, id)
-    this.#update(record, { tried: [...record.tried, { peer: this.#ctx.self, why: reason.slice(0, 300) }].slice(-16), reason })
+    this.#update(record, {
+      tried: [...record.tried, { peer: this.#ctx.self, why: reason.slice(0, 300) }].slice(-16),
+      reason
+    })
     this.#tell(this.#owned.get(id), { type: 'child.notStarted', cause: reason }, reason)
   }
 
@@ -246,7 +277,12 @@ export class Sessions {
     if (this.forks.get(id) === epoch) this.forks.delete(id)
     const found = this.records.all.get(id)
     // It ended while the keepers were still being asked whether it may go on.
-    if (!this.#owned.has(id) && found?.epoch === epoch && found.owner === this.#ctx.self && !FINAL_STATES.has(found.state)) {
+    if (
+      !this.#owned.has(id) &&
+      found?.epoch === epoch &&
+      found.owner === this.#ctx.self &&
+      !FINAL_STATES.has(found.state)
+    ) {
       this.#own(found, found.desired === 'stop' ? 'stopping' : 'running', 'adopted at its end')
     }
     const record = this.#current(id, epoch)
@@ -269,7 +305,8 @@ export class Sessions {
     this.#children = new Map(list.map((child) => [child.session, child]))
     for (const child of list) this.#reconcile(child)
     for (const record of [...this.records.all.values()]) {
-      const here = record.runner === this.#ctx.self && record.owner === this.#ctx.self && !FINAL_STATES.has(record.state)
+      const here =
+        record.runner === this.#ctx.self && record.owner === this.#ctx.self && !FINAL_STATES.has(record.state)
       const hadChild = record.state === 'running' || record.state === 'stopping' || record.state === 'starting'
       if (here && !this.#children.has(record.id) && hadChild && !this.#waiting.has(record.id)) this.#childGone(record)
     }
@@ -307,7 +344,10 @@ export class Sessions {
     }
     const actor = createActor(sessionMachine, {
       input,
-      clock: { setTimeout: (fn: () => void, ms: number) => clock.setTimeout(fn, ms), clearTimeout: (timer) => clock.clearTimeout(timer) }
+      clock: {
+        setTimeout: (fn: () => void, ms: number) => clock.setTimeout(fn, ms),
+        clearTimeout: (timer) => clock.clearTimeout(timer)
+      }
     })
     const owned: Owned = { actor, causes: [cause], step: 'entering', ...(created === undefined ? {} : { created }) }
     this.#owned.set(id, owned)
@@ -377,7 +417,7 @@ export class Sessions {
   }
 
   #tell(owned: Owned | undefined, event: SessionEvent, cause?: string): void {
-    if (owned === undefined) return
+    if (owned === undefined || owned.actor.getSnapshot().status !== 'active') return
     owned.causes.push(cause ?? ('cause' in event ? event.cause : event.type))
     owned.actor.send(event)
   }
@@ -431,7 +471,11 @@ export class Sessions {
           this.#update(now, { why: outcome.why })
           const last = now.tried.at(-1)
           const failed = last !== undefined && !outcome.couldLater
-          return this.#tell(owned, { type: 'worker.none', cause: failed ? last.why : outcome.why.sentence, final: failed })
+          return this.#tell(owned, {
+            type: 'worker.none',
+            cause: failed ? last.why : outcome.why.sentence,
+            final: failed
+          })
         }
       }
     })
@@ -451,13 +495,16 @@ export class Sessions {
       this.#ctx.send(from, 'sched', { t: 'bound', id, epoch: mine.epoch })
       return
     }
-    const refuse = (why: string): void => void this.#ctx.send(from, 'sched', { t: 'unbound', id, why: why.slice(0, 300) })
-    if (mine !== undefined && compareVersion(mine, record) > 0 && mine.epoch > record.epoch) return refuse('a newer record of it exists here')
+    const refuse = (why: string): void =>
+      void this.#ctx.send(from, 'sched', { t: 'unbound', id, why: why.slice(0, 300) })
+    if (mine !== undefined && compareVersion(mine, record) > 0 && mine.epoch > record.epoch)
+      return refuse('a newer record of it exists here')
     if (mine?.desired === 'stop' || record.desired === 'stop') return refuse('it is to be stopped')
     if (this.forks.has(id)) return refuse('an older run of it is kept frozen here')
     if (this.#owned.has(id)) return refuse('it is being looked after here already')
     if (this.#children === undefined) return refuse('sessiond is not running here')
-    if (!grant(this.admission, id, record.spec, from, this.#ctx.ports.clock.mono())) return refuse('the room was given away meanwhile')
+    if (!grant(this.admission, id, record.spec, from, this.#ctx.ports.clock.mono()))
+      return refuse('the room was given away meanwhile')
     const next: SessionRecord = { ...record, owner: self, runner: self, epoch: record.epoch + 1, seq: 0 }
     this.#own(next, 'starting', record.why?.sentence ?? `bound by ${this.#ctx.nameOf(from)}`)
     this.#ctx.send(from, 'sched', { t: 'bound', id, epoch: next.epoch })
@@ -619,7 +666,8 @@ export class Sessions {
     const live = next.keepers.filter((keeper) => keeper === this.#ctx.self || this.#ctx.reachable(keeper)).length
     this.records.commit(next, Math.max(1, live), () => {
       const now = this.records.all.get(next.id)
-      if (now?.owner === this.#ctx.self && now.epoch === next.epoch) this.#own(now, now.desired === 'stop' ? 'stopping' : 'placing', cause)
+      if (now?.owner === this.#ctx.self && now.epoch === next.epoch)
+        this.#own(now, now.desired === 'stop' ? 'stopping' : 'placing', cause)
     })
   }
 
@@ -628,7 +676,8 @@ export class Sessions {
     const owned = this.#owned.get(child.session)
     const record = this.records.all.get(child.session)
     if (child.state === 'exited' && record?.epoch === child.epoch && record.owner === this.#ctx.self) {
-      if (owned === undefined && !FINAL_STATES.has(record.state)) this.#own(record, record.desired === 'stop' ? 'stopping' : 'running', 'ended while this peer was away')
+      if (owned === undefined && !FINAL_STATES.has(record.state))
+        this.#own(record, record.desired === 'stop' ? 'stopping' : 'running', 'ended while this peer was away')
       if (child.exit !== undefined) this.exited(child.session, child.epoch, child.exit)
       return
     }
@@ -649,17 +698,30 @@ export class Sessions {
     }
     this.records.newest(child.session, keepers, (newest) => {
       if (this.#children?.get(child.session)?.epoch !== child.epoch) return
-      const ours = newest !== undefined && newest.epoch === child.epoch && newest.owner === this.#ctx.self && !FINAL_STATES.has(newest.state)
+      const ours =
+        newest !== undefined &&
+        newest.epoch === child.epoch &&
+        newest.owner === this.#ctx.self &&
+        !FINAL_STATES.has(newest.state)
       if (!ours) {
         this.forks.set(child.session, child.epoch)
         this.#ctx.ports.host.freeze(child.session, child.epoch)
-        const why = newest === undefined ? 'no keeper knows it' : `it went on at ${this.#ctx.nameOf(newest.owner)} (epoch ${newest.epoch})`
-        this.#ctx.event({ kind: 'session', level: 'warn', text: `${child.session.slice(0, 8)} is kept frozen here: ${why}. Stop the session to discard it.`, subject: child.session })
+        const why =
+          newest === undefined
+            ? 'no keeper knows it'
+            : `it went on at ${this.#ctx.nameOf(newest.owner)} (epoch ${newest.epoch})`
+        this.#ctx.event({
+          kind: 'session',
+          level: 'warn',
+          text: `${child.session.slice(0, 8)} is kept frozen here: ${why}. Stop the session to discard it.`,
+          subject: child.session
+        })
         this.#ctx.changed('status')
         return
       }
       adopt(this.admission, child.session, newest.spec, newest.submitter)
-      if (!this.#owned.has(child.session)) this.#own(newest, newest.desired === 'stop' ? 'stopping' : 'running', 'adopted again')
+      if (!this.#owned.has(child.session))
+        this.#own(newest, newest.desired === 'stop' ? 'stopping' : 'running', 'adopted again')
       if (!this.admission.paused && newest.desired !== 'stop') this.#ctx.ports.host.thaw(child.session, child.epoch)
     })
   }
@@ -669,7 +731,9 @@ export class Sessions {
     const settle = (newest: SessionRecord | undefined): void => {
       if (newest === undefined || newest.owner !== this.#ctx.self || this.#children?.has(record.id) === true) return
       const again = survivesRunner(newest) && newest.desired !== 'stop'
-      const cause = again ? 'its process was gone; it starts again' : `its process was gone when ${this.#ctx.nameOf(this.#ctx.self)} came back`
+      const cause = again
+        ? 'its process was gone; it starts again'
+        : `its process was gone when ${this.#ctx.nameOf(this.#ctx.self)} came back`
       release(this.admission, record.id)
       if (!this.#owned.has(record.id)) this.#own(newest, newest.desired === 'stop' ? 'stopping' : 'running', cause)
       this.#tell(this.#owned.get(record.id), { type: 'child.gone', cause, again })
@@ -681,7 +745,8 @@ export class Sessions {
   #resume(record: SessionRecord): void {
     this.#askKeepers(record.id, record.keepers, (newest) => {
       if (newest?.owner !== this.#ctx.self || FINAL_STATES.has(newest.state) || this.#owned.has(record.id)) return
-      if (newest.runner !== this.#ctx.self) this.#own(newest, newest.desired === 'stop' ? 'stopping' : 'placing', 'this peer is back')
+      if (newest.runner !== this.#ctx.self)
+        this.#own(newest, newest.desired === 'stop' ? 'stopping' : 'placing', 'this peer is back')
     })
   }
 
@@ -731,4 +796,3 @@ function orderOf(record: SessionRecord): RunOrder {
     memoryBytes: spec.memoryBytes
   }
 }
-

@@ -31,7 +31,13 @@ export function createAdmission(offer: Offer): Admission {
 }
 
 /** Holds room for the session, or says in words why not. Asking again renews the hold. */
-export function hold(admission: Admission, session: SessionId, ask: Offer, by: PeerId, now: number): string | undefined {
+export function hold(
+  admission: Admission,
+  session: SessionId,
+  ask: Offer,
+  by: PeerId,
+  now: number
+): string | undefined {
   expire(admission, now)
   const claimed = admission.claims.get(session)
   if (claimed !== undefined) {
@@ -44,8 +50,10 @@ export function hold(admission: Admission, session: SessionId, ask: Offer, by: P
   const used = granted(admission)
   const freeCpu = admission.offer.cpuMilli - used.cpuMilli
   const freeMemory = admission.offer.memoryBytes - used.memoryBytes
-  if (ask.cpuMilli > freeCpu) return `only ${Math.max(0, Math.round(freeCpu / 100) / 10)} of ${admission.offer.cpuMilli / 1000} offered cores free`
-  if (ask.memoryBytes > freeMemory) return `only ${Math.max(0, Math.round(freeMemory / 2 ** 20))} of ${Math.round(admission.offer.memoryBytes / 2 ** 20)} MiB offered memory free`
+  if (ask.cpuMilli > freeCpu)
+    return `only ${Math.max(0, Math.round(freeCpu / 100) / 10)} of ${admission.offer.cpuMilli / 1000} offered cores free`
+  if (ask.memoryBytes > freeMemory)
+    return `only ${Math.max(0, Math.round(freeMemory / 2 ** 20))} of ${Math.round(admission.offer.memoryBytes / 2 ** 20)} MiB offered memory free`
   admission.claims.set(session, { cpuMilli: ask.cpuMilli, memoryBytes: ask.memoryBytes, until: now + HOLD_MS, by })
   return undefined
 }

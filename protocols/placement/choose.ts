@@ -61,8 +61,10 @@ function obstacle(view: PlacementView, i: number, ask: Ask, now: number): string
     const why = ask.exclude.get(view.peers[i]!)
     if (why !== undefined) return why
   }
-  if (ask.on !== undefined && ask.on !== view.peers[i] && ask.on !== view.names[i]) return `--on asks for ${nameIn(view, ask.on)}`
-  if (ask.notOn !== undefined && (ask.notOn === view.peers[i] || ask.notOn === view.names[i])) return `--not-on excludes it`
+  if (ask.on !== undefined && ask.on !== view.peers[i] && ask.on !== view.names[i])
+    return `--on asks for ${nameIn(view, ask.on)}`
+  if (ask.notOn !== undefined && (ask.notOn === view.peers[i] || ask.notOn === view.names[i]))
+    return `--not-on excludes it`
   if ((flags & PAUSED) !== 0) return 'paused by its owner'
   if ((flags & DRAINING) !== 0) return 'going down'
   for (const key in ask.labels) {
@@ -107,10 +109,22 @@ export function explain(
     const points = scores.get(peer)
     const barrier = refusals.get(peer) ?? obstacle(view, i, ask, now)
     const reason =
-      peer === chosen ? praise(view, i, ask) : (barrier ?? (points === undefined ? 'not asked' : `scored lower: ${praise(view, i, ask)}`))
-    rows.push({ peer, name: view.names[i]!, score: points === undefined ? null : Math.round(points * 1000) / 1000, reason })
+      peer === chosen
+        ? praise(view, i, ask)
+        : (barrier ?? (points === undefined ? 'not asked' : `scored lower: ${praise(view, i, ask)}`))
+    rows.push({
+      peer,
+      name: view.names[i]!,
+      score: points === undefined ? null : Math.round(points * 1000) / 1000,
+      reason
+    })
   }
-  rows.sort((a, b) => Number(b.peer === chosen) - Number(a.peer === chosen) || (b.score ?? -9) - (a.score ?? -9) || (a.name < b.name ? -1 : 1))
+  rows.sort(
+    (a, b) =>
+      Number(b.peer === chosen) - Number(a.peer === chosen) ||
+      (b.score ?? -9) - (a.score ?? -9) ||
+      (a.name < b.name ? -1 : 1)
+  )
   return { sentence: sentence(view, ask, chosen, rows), candidates: rows.slice(0, REASONS_MAX) }
 }
 
@@ -118,7 +132,10 @@ function sentence(view: PlacementView, ask: Ask, chosen: PeerId | undefined, row
   const i = chosen === undefined ? undefined : view.index.get(chosen)
   if (i === undefined) {
     if (rows.length === 0) return 'no peer is known yet'
-    return `no peer can take it now: ${rows.slice(0, 4).map((row) => `${row.name} ${row.reason}`).join('; ')}`
+    return `no peer can take it now: ${rows
+      .slice(0, 4)
+      .map((row) => `${row.name} ${row.reason}`)
+      .join('; ')}`
   }
   const name = view.names[i]!
   const able = rows.filter((row) => row.score !== null).length

@@ -1,15 +1,15 @@
-export {
-  compareVersion,
-  FINAL_STATES,
-  RECORD_MAX_BYTES,
-  RESTARTS,
-  SpecInput,
-  STATES
-} from './record.ts'
+export { compareVersion, FINAL_STATES, RECORD_MAX_BYTES, RESTARTS, SpecInput, STATES } from './record.ts'
 export type { Restart, SessionRecord, SessionSpec, SessionState, Why } from './record.ts'
 export { RecordWire, RegFrame, SessionIdWire } from './wire.ts'
 export { sessionMachine } from './session.machine.ts'
 export type { SessionActions, SessionEvent, SessionInput } from './session.machine.ts'
 export type { ChildEnd } from './events.ts'
-export { chooseKeepers, REPLACE_KEEPER_MS, replaceKeepers, survivesRunner, takeoverInMs, TAKEOVER_AFTER_MS } from './keepers.ts'
+export {
+  chooseKeepers,
+  REPLACE_KEEPER_MS,
+  replaceKeepers,
+  survivesRunner,
+  takeoverInMs,
+  TAKEOVER_AFTER_MS
+} from './keepers.ts'
 export { summarize } from './summary.ts'

@@ -15,7 +15,13 @@ export const TAKEOVER_RANK_MS = 500
  * The submitter first (it has the files and answers the person), then the others by highest random weight, so that
  * records spread evenly. The list is written into the record; this function is only how it is first filled.
  */
-export function chooseKeepers(id: SessionId, submitter: PeerId, alive: Iterable<PeerId>, crypto: Crypto, count = KEEPERS): PeerId[] {
+export function chooseKeepers(
+  id: SessionId,
+  submitter: PeerId,
+  alive: Iterable<PeerId>,
+  crypto: Crypto,
+  count = KEEPERS
+): PeerId[] {
   const others = [...alive].filter((peer) => peer !== submitter)
   const weight = new Map(others.map((peer) => [peer, toHex(crypto.sha256(fromHex(id), peerKey(peer)))]))
   others.sort((a, b) => (weight.get(a)! < weight.get(b)! ? -1 : 1))
@@ -34,7 +40,9 @@ export function replaceKeepers(
 ): PeerId[] | undefined {
   const staying = record.keepers.filter((keeper) => !gone(keeper))
   if (staying.length === record.keepers.length) return undefined
-  const candidates = chooseKeepers(record.id, record.owner, alive, crypto, Infinity).filter((peer) => !staying.includes(peer))
+  const candidates = chooseKeepers(record.id, record.owner, alive, crypto, Infinity).filter(
+    (peer) => !staying.includes(peer)
+  )
   const coming = candidates.slice(0, record.keepers.length - staying.length)
   return coming.length === 0 ? undefined : [...staying, ...coming]
 }

@@ -103,7 +103,12 @@ export const SpecInput = z.object({
   user_id: z.string().max(64).optional(),
   cpu_cores: z.number().min(0.01).max(4096).default(1),
   gpu_units: z.number().int().min(0).max(64).default(0),
-  ram_bytes: z.number().int().min(0).max(2 ** 50).default(256 * 2 ** 20),
+  ram_bytes: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 50)
+    .default(256 * 2 ** 20),
   kind: z.literal('task').default('task'),
   mode: z.literal('available').default('available'),
   constraints: z
@@ -118,6 +123,9 @@ export const SpecInput = z.object({
   restart: z.enum(RESTARTS).default('no'),
   stdin: z.boolean().default(false),
   /** Same nonce from the same peer: same session, whatever is repeated. */
-  nonce: z.string().regex(/^[0-9a-f]{32}$/).optional()
+  nonce: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional()
 })
 export type SpecInput = z.infer<typeof SpecInput>

@@ -104,7 +104,10 @@ export const sessionMachine = setup({
       on: {
         'child.started': 'running',
         'child.exited': { target: 'finishing', actions: assign({ end: ({ event }) => event.end }) },
-        'child.notStarted': [{ guard: ({ context }) => context.mayTryElsewhere(), target: 'placing' }, { target: 'failed' }],
+        'child.notStarted': [
+          { guard: ({ context }) => context.mayTryElsewhere(), target: 'placing' },
+          { target: 'failed' }
+        ],
         'child.gone': [{ guard: ({ event }) => event.again, target: 'placing' }, { target: 'failed' }],
         'session.stop': 'stopping',
         'session.drain': { target: 'stopping', actions: assign({ moving: true }) }
@@ -147,7 +150,11 @@ export const sessionMachine = setup({
     /** A newer owner exists; what runs here is kept still until a person says what becomes of it. */
     frozen: {
       entry: 'freeze',
-      on: { 'session.stop': { target: 'discarded', actions: 'kill' }, 'child.exited': 'discarded', 'child.gone': 'discarded' }
+      on: {
+        'session.stop': { target: 'discarded', actions: 'kill' },
+        'child.exited': 'discarded',
+        'child.gone': 'discarded'
+      }
     },
     finished: { type: 'final' },
     stopped: { type: 'final' },

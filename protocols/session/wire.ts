@@ -25,7 +25,12 @@ const Spec = z.object({
   input: z.object(blob).optional()
 })
 
-const Candidate = z.object({ peer, name: z.string().max(128), score: z.number().nullable(), reason: z.string().max(300) })
+const Candidate = z.object({
+  peer,
+  name: z.string().max(128),
+  score: z.number().nullable(),
+  reason: z.string().max(300)
+})
 
 /** Checked on the way in; unknown keys are kept (minor versions are tolerated). */
 export const RecordWire = z.looseObject({

@@ -32,36 +32,42 @@ test('its peer process is killed and comes back: adopted, the same process, one 
   expect(stdout.trim().split('\n')).toHaveLength(pulse.beats().length)
 })
 
-test('its peer process stays away: frozen before another starts, and still frozen when it is back, until stopped', LONG, async () => {
-  await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'] })
-  const atlas = mesh.peer('atlas')
-  const pulse = new Pulse(mesh)
-  const id = await pulse.submit(atlas, ['--restart', 'on-node-loss', '--not-on', 'atlas'])
-  const first = await pulse.first()
-  const runner = mesh.peer(first.name)
-  const following = atlas.spawn(['logs', '-f', id])
-  await following.prints(`beat ${first.name}`)
-  await runner.killPeerProcess()
+test(
+  'its peer process stays away: frozen before another starts, and still frozen when it is back, until stopped',
+  LONG,
+  async () => {
+    await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'] })
+    const atlas = mesh.peer('atlas')
+    const pulse = new Pulse(mesh)
+    const id = await pulse.submit(atlas, ['--restart', 'on-node-loss', '--not-on', 'atlas'])
+    const first = await pulse.first()
+    const runner = mesh.peer(first.name)
+    const following = atlas.spawn(['logs', '-f', id])
+    await following.prints(`beat ${first.name}`)
+    await runner.killPeerProcess()
 
-  const second = await pulse.elsewhere(first.name)
-  expect(stateOf(first.pid)).toBe('T')
-  await following.prints(`beat ${second.name}`)
+    const second = await pulse.elsewhere(first.name)
+    expect(stateOf(first.pid)).toBe('T')
+    await following.prints(`beat ${second.name}`)
 
-  await runner.up()
-  await mesh.allSeeAll()
-  const fork = async () => (await runner.status()).notices.find((notice) => notice.code === 'fork')
-  expect((await mesh.until(fork, { what: `notice of the older run on ${runner.name}` })).fix).toBe(`omega stop ${id.slice(0, 8)}`)
-  expect(stateOf(first.pid)).toBe('T')
-  await pulse.goesOn(second.pid)
-  expect(await session(runner, id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
-  pulse.neverTwo()
+    await runner.up()
+    await mesh.allSeeAll()
+    const fork = async () => (await runner.status()).notices.find((notice) => notice.code === 'fork')
+    expect((await mesh.until(fork, { what: `notice of the older run on ${runner.name}` })).fix).toBe(
+      `omega stop ${id.slice(0, 8)}`
+    )
+    expect(stateOf(first.pid)).toBe('T')
+    await pulse.goesOn(second.pid)
+    expect(await session(runner, id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
+    pulse.neverTwo()
 
-  await runner.json(['stop', id])
-  await inState(mesh, atlas, id, 'stopped')
-  await gone(mesh, [first.pid, second.pid])
-  await mesh.until(async () => (await fork()) === undefined, { what: 'end of the notice' })
-  expect((await following.end(60_000)).code).toBe(0)
-})
+    await runner.json(['stop', id])
+    await inState(mesh, atlas, id, 'stopped')
+    await gone(mesh, [first.pid, second.pid])
+    await mesh.until(async () => (await fork()) === undefined, { what: 'end of the notice' })
+    expect((await following.end(60_000)).code).toBe(0)
+  }
+)
 
 test('the power is cut: it runs elsewhere by itself, and not again on the PC that comes back', LONG, async () => {
   await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'] })
@@ -112,7 +118,12 @@ test.skipIf(namespacesMissing() !== undefined)(
     await mesh.until(() => stateOf(first.pid) === 'T', { what: 'frozen older run' })
     const lines = pulse.beats().length
     await pulse.goesOn(second.pid)
-    expect(pulse.beats().slice(lines).filter((beat) => beat.pid === first.pid)).toEqual([])
+    expect(
+      pulse
+        .beats()
+        .slice(lines)
+        .filter((beat) => beat.pid === first.pid)
+    ).toEqual([])
     expect(await session(runner, id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
     await atlas.json(['stop', id])
     await inState(mesh, runner, id, 'stopped')
@@ -124,7 +135,17 @@ test('the submitter dies right after it answered: what it accepted is not lost a
   await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'] })
   const [atlas, den, lark] = [mesh.peer('atlas'), mesh.peer('den'), mesh.peer('lark')]
   const submit = (on: string[]) =>
-    atlas.json<SessionView & { durability: number }>(['submit', '--no-files', '--cpu', '0.1', ...on, '--', 'sh', '-c', 'echo "done on $OMEGA_PEER_NAME"'])
+    atlas.json<SessionView & { durability: number }>([
+      'submit',
+      '--no-files',
+      '--cpu',
+      '0.1',
+      ...on,
+      '--',
+      'sh',
+      '-c',
+      'echo "done on $OMEGA_PEER_NAME"'
+    ])
   // One that nobody may take yet, two that are on their way.
   await lark.json(['node', 'pause'])
   const waiting = await submit(['--on', 'lark'])
@@ -134,7 +155,8 @@ test('the submitter dies right after it answered: what it accepted is not lost a
 
   for (const { id, durability } of started) {
     expect(durability).toBeGreaterThanOrEqual(2)
-    for (const peer of [den, lark]) expect(await inState(mesh, peer, id, 'finished')).toMatchObject({ exit: { code: 0, signal: null } })
+    for (const peer of [den, lark])
+      expect(await inState(mesh, peer, id, 'finished')).toMatchObject({ exit: { code: 0, signal: null } })
     expect((await lark.omega(['logs', id])).stdout).toBe('done on den\n')
   }
   await lark.json(['node', 'resume'])
@@ -203,13 +225,20 @@ class Pulse {
 
   async elsewhere(than: string): Promise<Beat> {
     const other = () => this.beats().find((beat) => beat.name !== than)
-    return await this.#mesh.until(other, { what: `line of the program from elsewhere than ${than}`, everyMs: 20, withinMs: 120_000 })
+    return await this.#mesh.until(other, {
+      what: `line of the program from elsewhere than ${than}`,
+      everyMs: 20,
+      withinMs: 120_000
+    })
   }
 
   /** Resolves when this process has written another line. */
   async goesOn(pid: number): Promise<void> {
     const before = this.beats().length
-    const more = () => this.beats().slice(before).some((beat) => beat.pid === pid)
+    const more = () =>
+      this.beats()
+        .slice(before)
+        .some((beat) => beat.pid === pid)
     await this.#mesh.until(more, { what: `further line of process ${pid} (${stateOf(pid)})` })
   }
 

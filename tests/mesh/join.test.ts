@@ -9,61 +9,69 @@ import type { Mesh, Peer } from './harness/index.ts'
 
 const LONG = { timeout: 400_000 }
 
-test('one PC joins by an invite, one through an open door after both sides showed the same six words', LONG, async () => {
-  await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'], join: 'none' })
-  const [atlas, den, lark] = [mesh.peer('atlas'), mesh.peer('den'), mesh.peer('lark')]
+test(
+  'one PC joins by an invite, one through an open door after both sides showed the same six words',
+  LONG,
+  async () => {
+    await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'], join: 'none' })
+    const [atlas, den, lark] = [mesh.peer('atlas'), mesh.peer('den'), mesh.peer('lark')]
 
-  // Nobody is there: it looks for a door, then makes a mesh of its own.
-  await atlas.up()
-  expect((await atlas.status()).mesh?.name).toBe("atlas's mesh")
+    // Nobody is there: it looks for a door, then makes a mesh of its own.
+    await atlas.up()
+    expect((await atlas.status()).mesh?.name).toBe("atlas's mesh")
 
-  const { invite } = await atlas.json<{ invite: string }>(['invite'])
-  const denJoined = await timed(() => den.up(['--join', invite]))
-  await mesh.allSeeAll([atlas, den])
+    const { invite } = await atlas.json<{ invite: string }>(['invite'])
+    const denJoined = await timed(() => den.up(['--join', invite]))
+    await mesh.allSeeAll([atlas, den])
 
-  // Door first: a PC that starts meanwhile finds it by itself.
-  await atlas.json(['invite', '--open', '10m'])
-  const larkOffered = await timed(async () => {
-    await lark.up([], { phase: 'looking' })
-    await mesh.until(async () => (await lark.status()).offers.length > 0, { what: 'open door in sight of lark' })
-  })
-  const [offer] = (await lark.json<StatusView>(['status'])).offers
-  expect(offer).toMatchObject({ meshName: "atlas's mesh", memberName: 'atlas' })
-  expect(offer!.words.split(' ')).toHaveLength(6)
-  expect(lark.output()).toContain(offer!.words)
-  for (const member of [atlas, den]) {
-    const knock = async () => (await member.status()).doors.flatMap((door) => door.knocks).at(0)
-    const shown = await mesh.until(knock, { what: `knock of lark on the status of ${member.name}` })
-    expect(shown).toMatchObject({ name: 'lark', state: 'waiting', words: offer!.words })
-    expect((await member.omega(['status'])).stdout).toContain(offer!.words)
-  }
-  expect((await atlas.nodes()).map((node) => node.name)).not.toContain('lark')
+    // Door first: a PC that starts meanwhile finds it by itself.
+    await atlas.json(['invite', '--open', '10m'])
+    const larkOffered = await timed(async () => {
+      await lark.up([], { phase: 'looking' })
+      await mesh.until(async () => (await lark.status()).offers.length > 0, { what: 'open door in sight of lark' })
+    })
+    const [offer] = (await lark.json<StatusView>(['status'])).offers
+    expect(offer).toMatchObject({ meshName: "atlas's mesh", memberName: 'atlas' })
+    expect(offer!.words.split(' ')).toHaveLength(6)
+    expect(lark.output()).toContain(offer!.words)
+    for (const member of [atlas, den]) {
+      const knock = async () => (await member.status()).doors.flatMap((door) => door.knocks).at(0)
+      const shown = await mesh.until(knock, { what: `knock of lark on the status of ${member.name}` })
+      expect(shown).toMatchObject({ name: 'lark', state: 'waiting', words: offer!.words })
+      expect((await member.omega(['status'])).stdout).toContain(offer!.words)
+    }
+    expect((await atlas.nodes()).map((node) => node.name)).not.toContain('lark')
 
-  const larkJoined = await timed(async () => {
-    const joined = await lark.json<StatusView>(['join', '--accept-open-door'])
-    expect(joined.mesh?.id).toBe((await atlas.status()).mesh?.id)
+    const larkJoined = await timed(async () => {
+      const joined = await lark.json<StatusView>(['join', '--accept-open-door'])
+      expect(joined.mesh?.id).toBe((await atlas.status()).mesh?.id)
+      await mesh.allSeeAll()
+    })
+    for (const peer of mesh.peers) {
+      const nodes = await peer.json<{ name: string; state: string }[]>(['nodes'])
+      expect(nodes.map(({ name, state }) => `${name} ${state}`).sort()).toEqual([
+        'atlas alive',
+        'den alive',
+        'lark alive'
+      ])
+    }
+    console.log(
+      `time to joined: by invite ${denJoined} s from start to active; by open door ${larkOffered} s from start to the offer (mDNS), ${larkJoined} s from consent until all see all`
+    )
+
+    // Leaving undoes it, also for a PC that was started with an invite: it is free, and finds the door like any newcomer.
+    const left = await den.json<StatusView>(['leave'])
+    expect(left).toMatchObject({ mesh: null, phase: 'looking' })
+    await seesAs(mesh, atlas, den, 'left')
+    await seesAs(mesh, lark, den, 'left')
+    await mesh.until(async () => (await den.status()).offers.length > 0, { what: 'open door in sight of den' })
+    expect((await den.status()).mesh).toBeNull()
+    await den.json(['join', '--accept-open-door'])
     await mesh.allSeeAll()
-  })
-  for (const peer of mesh.peers) {
-    const nodes = await peer.json<{ name: string; state: string }[]>(['nodes'])
-    expect(nodes.map(({ name, state }) => `${name} ${state}`).sort()).toEqual(['atlas alive', 'den alive', 'lark alive'])
+    await atlas.json(['invite', '--close'])
+    expect((await atlas.status()).doors).toEqual([])
   }
-  console.log(
-    `time to joined: by invite ${denJoined} s from start to active; by open door ${larkOffered} s from start to the offer (mDNS), ${larkJoined} s from consent until all see all`
-  )
-
-  // Leaving undoes it, also for a PC that was started with an invite: it is free, and finds the door like any newcomer.
-  const left = await den.json<StatusView>(['leave'])
-  expect(left).toMatchObject({ mesh: null, phase: 'looking' })
-  await seesAs(mesh, atlas, den, 'left')
-  await seesAs(mesh, lark, den, 'left')
-  await mesh.until(async () => (await den.status()).offers.length > 0, { what: 'open door in sight of den' })
-  expect((await den.status()).mesh).toBeNull()
-  await den.json(['join', '--accept-open-door'])
-  await mesh.allSeeAll()
-  await atlas.json(['invite', '--close'])
-  expect((await atlas.status()).doors).toEqual([])
-})
+)
 
 test('members find each other again after a restart of all', LONG, async () => {
   await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'] })
@@ -86,7 +94,9 @@ test.skipIf(namespacesMissing() !== undefined)(
         const views = await Promise.all(mesh.peers.map((peer) => peer.nodes()))
         const told = views.map((nodes) => nodes.find((node) => node.name === 'den'))
         note(told.map((node) => `${node?.state} ${node?.addresses.join(' ')}`))
-        return told.every((node) => node?.state === 'alive' && node.addresses.some((address) => address.includes('.101/')))
+        return told.every(
+          (node) => node?.state === 'alive' && node.addresses.some((address) => address.includes('.101/'))
+        )
       },
       { what: 'den alive at its new address', withinMs: 180_000 }
     )

@@ -57,7 +57,9 @@ test('the folder goes there, what the program changed comes back, and nothing el
     'nested',
     '750',
     '644',
-    ...['.gitignore', '.omegaignore', 'data.txt', 'deep/er/nested.txt', 'gone.txt', 'kept.txt', 'run.sh'].map((f) => `./${f}`),
+    ...['.gitignore', '.omegaignore', 'data.txt', 'deep/er/nested.txt', 'gone.txt', 'kept.txt', 'run.sh'].map(
+      (f) => `./${f}`
+    ),
     ''
   ])
   expect(readFileSync(join(cwd, 'data.txt'), 'utf8')).toBe('from atlas\nchanged there\n')
@@ -66,34 +68,45 @@ test('the folder goes there, what the program changed comes back, and nothing el
   expect(readFileSync(join(cwd, 'build/new.o'), 'utf8')).toBe('object\n')
   expect(existsSync(join(cwd, 'gone.txt'))).toBe(false)
   expect(statSync(join(cwd, 'kept.txt')).mtimeMs).toBe(keptAt)
-  for (const [name, text] of [['secret.txt', 'not for others\n'], ['local-only', 'never leaves\n'], ['build/old.o', 'left over\n']] as const) {
+  for (const [name, text] of [
+    ['secret.txt', 'not for others\n'],
+    ['local-only', 'never leaves\n'],
+    ['build/old.o', 'left over\n']
+  ] as const) {
     expect(readFileSync(join(cwd, name), 'utf8')).toBe(text)
   }
   expect(readdirSync(cwd).filter((name) => name.includes('omega-'))).toEqual([])
   expect(readdirSync(den.workDir)).toEqual([])
 })
 
-test('a file that changed on both sides stays as it is here, and the result is kept beside it and named', LONG, async () => {
-  const cwd = folder('conflict', { 'shared.txt': 'before\n', 'other.txt': 'before\n' })
-  const script = 'echo ready; read line; echo "there: $line" > shared.txt; echo there > other.txt'
-  const running = atlas.spawn(['run', '--on', 'den', '--', 'sh', '-c', script], { cwd })
-  await running.prints('ready')
-  writeFileSync(join(cwd, 'shared.txt'), 'here meanwhile\n')
-  running.child.stdin.end('go\n')
-  const { code, stderr } = await running.end(60_000)
-  expect(code).toBe(0)
-  expect(readFileSync(join(cwd, 'shared.txt'), 'utf8')).toBe('here meanwhile\n')
-  expect(readFileSync(join(cwd, 'other.txt'), 'utf8')).toBe('there\n')
-  const beside = readdirSync(cwd).filter((name) => name.startsWith('shared.txt.omega-den-'))
-  expect(beside).toHaveLength(1)
-  expect(readFileSync(join(cwd, beside[0]!), 'utf8')).toBe('there: go\n')
-  expect(stderr).toContain(`shared.txt changed here too: the result is beside it as ${beside[0]}`)
-  expect(stderr).not.toContain('other.txt')
-})
+test(
+  'a file that changed on both sides stays as it is here, and the result is kept beside it and named',
+  LONG,
+  async () => {
+    const cwd = folder('conflict', { 'shared.txt': 'before\n', 'other.txt': 'before\n' })
+    const script = 'echo ready; read line; echo "there: $line" > shared.txt; echo there > other.txt'
+    const running = atlas.spawn(['run', '--on', 'den', '--', 'sh', '-c', script], { cwd })
+    await running.prints('ready')
+    writeFileSync(join(cwd, 'shared.txt'), 'here meanwhile\n')
+    running.child.stdin.end('go\n')
+    const { code, stderr } = await running.end(60_000)
+    expect(code).toBe(0)
+    expect(readFileSync(join(cwd, 'shared.txt'), 'utf8')).toBe('here meanwhile\n')
+    expect(readFileSync(join(cwd, 'other.txt'), 'utf8')).toBe('there\n')
+    const beside = readdirSync(cwd).filter((name) => name.startsWith('shared.txt.omega-den-'))
+    expect(beside).toHaveLength(1)
+    expect(readFileSync(join(cwd, beside[0]!), 'utf8')).toBe('there: go\n')
+    expect(stderr).toContain(`shared.txt changed here too: the result is beside it as ${beside[0]}`)
+    expect(stderr).not.toContain('other.txt')
+  }
+)
 
 test('with --no-files nothing travels either way', LONG, async () => {
   const cwd = folder('stays', { 'here.txt': 'here\n' })
-  const ended = await atlas.omega(['run', '--no-files', '--on', 'den', '--', 'sh', '-c', 'ls -A; echo x > there.txt; ls -A'], { cwd })
+  const ended = await atlas.omega(
+    ['run', '--no-files', '--on', 'den', '--', 'sh', '-c', 'ls -A; echo x > there.txt; ls -A'],
+    { cwd }
+  )
   expect(ended).toMatchObject({ code: 0, stdout: 'there.txt\n' })
   expect(readdirSync(cwd)).toEqual(['here.txt'])
 })
@@ -106,8 +119,18 @@ test('stdin reaches the program whole and in order, and its end too', LONG, asyn
 })
 
 test('two megabytes of output come whole and in order, stdout and stderr apart', LONG, async () => {
-  const script = 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo "out $i ......................................................................................"; [ $((i % 100)) = 0 ] && echo "err $i" >&2; done'
-  const { code, stdout, stderr } = await atlas.omega(['run', '--no-files', '--on', 'den', '--', 'sh', '-c', `${script}; true`])
+  const script =
+    'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo "out $i ......................................................................................"; [ $((i % 100)) = 0 ] && echo "err $i" >&2; done'
+  const { code, stdout, stderr } = await atlas.omega([
+    'run',
+    '--no-files',
+    '--on',
+    'den',
+    '--',
+    'sh',
+    '-c',
+    `${script}; true`
+  ])
   expect(code).toBe(0)
   const lines = stdout.trimEnd().split('\n')
   expect(lines).toHaveLength(20_000)
@@ -139,7 +162,18 @@ test('a program that is not there ends with 127 and one clear line', LONG, async
 test('submit, ps, show, logs and stop', LONG, async () => {
   const go = join(den.workDir, 'go')
   const script = `trap 'echo bye; exit 3' TERM; echo one; echo oops >&2; exec 2> lost; while [ ! -e "$GO" ]; do sleep 0.1; done; echo two; while :; do sleep 0.1; done`
-  const submitted = await atlas.json<SessionView & { durability: number }>(['submit', '--no-files', '--env', `GO=${go}`, '--on', 'den', '--', 'sh', '-c', script])
+  const submitted = await atlas.json<SessionView & { durability: number }>([
+    'submit',
+    '--no-files',
+    '--env',
+    `GO=${go}`,
+    '--on',
+    'den',
+    '--',
+    'sh',
+    '-c',
+    script
+  ])
   expect(submitted).toMatchObject({ durability: 2, submitter: (await atlas.status()).peerId })
   const { id } = submitted
   await inState(id, 'running')
@@ -165,7 +199,8 @@ test('submit, ps, show, logs and stop', LONG, async () => {
   await atlas.json(['stop', id])
   await inState(id, 'stopped')
   expect(await followed.end(60_000)).toMatchObject({ code: 0, stdout: 'one\ntwo\nbye\n', stderr: 'oops\n' })
-  for (const peer of [atlas, den]) expect(await peer.omega(['logs', id])).toMatchObject({ code: 0, stdout: 'one\ntwo\nbye\n', stderr: 'oops\n' })
+  for (const peer of [atlas, den])
+    expect(await peer.omega(['logs', id])).toMatchObject({ code: 0, stdout: 'one\ntwo\nbye\n', stderr: 'oops\n' })
   expect(await atlas.json<SessionView[]>(['ps'])).toEqual([])
   expect((await atlas.json<SessionView[]>(['ps', '--all'])).map((session) => session.id)).toContain(id)
   await nothingRuns()
@@ -191,7 +226,9 @@ test('processor and memory are never given twice: the rest waits, then runs', LO
     const [turns, go] = [join(den.workDir, `turns-${what}`), join(den.workDir, `go-${what}`)]
     const script = `echo start >> ${turns}; while [ ! -e ${go} ]; do sleep 0.1; done; sleep 0.3; echo end >> ${turns}`
     const submitted = await Promise.all(
-      Array.from({ length: atOnce + 2 }, () => atlas.json<SessionView>(['submit', '--no-files', ...ask, '--on', 'den', '--', 'sh', '-c', script]))
+      Array.from({ length: atOnce + 2 }, () =>
+        atlas.json<SessionView>(['submit', '--no-files', ...ask, '--on', 'den', '--', 'sh', '-c', script])
+      )
     )
     const states = async (): Promise<string[]> => {
       const { offer } = (await den.nodes()).find((node) => node.self)!
@@ -215,7 +252,8 @@ test('processor and memory are never given twice: the rest waits, then runs', LO
     await mesh.until(done, { what: `end of all (${what})`, withinMs: 120_000 })
     let now = 0
     let most = 0
-    for (const turn of readFileSync(turns, 'utf8').trimEnd().split('\n')) most = Math.max(most, (now += turn === 'start' ? 1 : -1))
+    for (const turn of readFileSync(turns, 'utf8').trimEnd().split('\n'))
+      most = Math.max(most, (now += turn === 'start' ? 1 : -1))
     expect({ what, most, left: now }).toEqual({ what, most: atOnce, left: 0 })
     for (const file of [turns, go]) rmSync(file)
   }

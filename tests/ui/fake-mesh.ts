@@ -152,7 +152,7 @@ function many(random: () => number): Machine[] {
 const known = <T>(value: T): Reading<T> => ({ value })
 const missing = (reason: string) => ({ missing: reason })
 const orMissing = <T>(value: T | string | undefined, reason: string): Reading<T> =>
-  typeof value === 'string' || value === undefined ? missing(value ?? reason) : known(value)
+  value === undefined ? missing(reason) : typeof value === 'string' ? missing(value) : known(value as T)
 
 function node(machine: Machine, i: number, now: number, random: () => number): NodeView {
   const state = machine.state ?? 'alive'

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { chownSync, closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { localSocketPath } from '../../../node/http/local-socket.ts'
 import type { NodeView, StatusView } from '../../../node/http/views.ts'
 import type { Lan, Place } from './lan.ts'
@@ -199,17 +199,15 @@ export class Peer {
     this.#lan.heal(this.name)
   }
 
-  /** What `omega up` printed so far: all of it, or for a failure message its end. */
+  /** What `omega up` printed so far. */
   output(): string {
-    try {
-      return readFileSync(this.#logFile, 'utf8')
-    } catch {
-      return ''
-    }
+    return readText(this.#logFile)
   }
 
+  /** The ends of its logs, for a failure message. */
   log(): string {
-    return `--- end of ${this.name}'s log ---\n${this.output().trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')}`
+    const logs = [this.#logFile, join(this.dataDir, 'logs', 'peer.log'), join(this.dataDir, 'sessiond.log')]
+    return logs.map((file) => `--- end of ${this.name}'s ${basename(file)} ---\n${lastLines(file)}`).join('\n')
   }
 
   /** Words before a program that bring it to this place, as this user: for browsers and other tools of a test. */
@@ -229,5 +227,17 @@ export class Peer {
   #mkdir(folder: string): void {
     mkdirSync(folder, { mode: 0o700 })
     if (this.uid !== undefined) chownSync(folder, this.uid, this.uid)
+  }
+}
+
+function lastLines(file: string): string {
+  return readText(file).trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return '' // not written yet
   }
 }

@@ -19,7 +19,9 @@ test('a stream opened on a connection that closes in the same turn fails there a
   process.on('uncaughtException', note)
   try {
     const connection = await a.dial(b.getMultiaddrs())
-    const { muxer } = connection as unknown as { muxer: { maConn: { abort(e: Error): void }; onCreateStream(): unknown } }
+    const { muxer } = connection as unknown as {
+      muxer: { maConn: { abort(e: Error): void }; onCreateStream(): unknown }
+    }
     muxer.onCreateStream()
     muxer.maConn.abort(new Error('gone'))
     await new Promise((resolve) => setImmediate(resolve))

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { eventually, freshFolder, isGone, linesOf, sessionId, startRig, stateOf } from './rig.ts'
+import { eventually, freshFolder, isGone, linesOf, orderOf, sessionId, startRig, stateOf } from './rig.ts'
 
 test('stdout and stderr come apart and in the order in which they were written', async () => {
   const rig = await startRig()
@@ -42,6 +42,16 @@ test('input reaches a program byte by byte, waits for it, and ends', async () =>
   await reading
   expect(hash.digest('hex')).toBe(createHash('sha256').update(content).digest('hex'))
   expect(await rig.exitOf(session)).toMatchObject({ code: 0 })
+})
+
+test('input that follows its order at once waits for the start', async () => {
+  const rig = await startRig()
+  const order = orderOf({ argv: ['cat'], stdin: true })
+  rig.host.run(order)
+  const input = rig.host.input(order.session, order.epoch, Buffer.from('early'))
+  rig.host.endInput(order.session, order.epoch)
+  expect((await rig.read(order.session)).out).toBe('early')
+  await input
 })
 
 test('input is acknowledged when the program takes it, not before', async () => {
