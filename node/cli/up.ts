@@ -62,19 +62,29 @@ function consentByEnter(peer: PeerProcess): void {
   lines.on('close', () => {})
 }
 
+/** Where the page is, as soon as there is one to be seen; the rest once this PC has a mesh. */
 function tellWhenActive(peer: PeerProcess, flags: Flags): void {
-  let told = false
+  const told = { looking: false, active: false }
   const tell = (): void => {
     const status = peer.status()
-    if (told || status.phase !== 'active') return
-    told = true
+    if (status.phase === 'looking' && !told.looking) {
+      told.looking = true
+      const link = peer.firstRunLink()
+      if (flags.json === true || link === null) return
+      print('looking for a mesh with an open door for some seconds; this PC makes its own if there is none')
+      print(`page     ${link}   (to join or to found by a click, good once)`)
+      if (flags.browser !== false) openBrowser(link)
+    }
+    if (status.phase !== 'active' || told.active) return
+    told.active = true
     const link = peer.firstRunLink()
     if (flags.json === true) return printJson({ ...status, firstRunLink: link })
     print(`${status.name} is up in mesh "${status.mesh?.name ?? ''}" (${status.mesh?.id.slice(0, 8) ?? ''})`)
     for (const url of status.urls) print(`page     ${url}`)
     if (link !== null) print(`first    ${link}   (makes the owner's account, good once)`)
-    for (const notice of status.notices) print(`notice   ${notice.text}${notice.fix === '' ? '' : ` -> ${notice.fix}`}`)
-    if (flags.browser !== false) openBrowser(link ?? status.urls[0])
+    for (const notice of status.notices)
+      print(`notice   ${notice.text}${notice.fix === '' ? '' : ` -> ${notice.fix}`}`)
+    if (flags.browser !== false && !told.looking) openBrowser(link ?? status.urls[0])
   }
   peer.onChange(tell)
   tell()

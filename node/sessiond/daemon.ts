@@ -21,6 +21,8 @@ import type { FromSessiond, LocalMessage, RunKey, ToSessiond } from './wire.ts'
 
 const TERM_MS = 5000
 const RETENTION_EVERY_MS = 3600_000
+/** After an end; a burst of ends is looked at once. */
+const RETENTION_SOON_MS = 300
 /** Highest epochs seen of sessions that are gone from here, so that a late order of an older one is refused. */
 const FENCES_MAX = 10_000
 
@@ -40,6 +42,7 @@ export class Daemon {
   #paused = false
   #closing = false
   #lingerTimer: NodeJS.Timeout | undefined
+  #retainTimer: NodeJS.Timeout | undefined
 
   /** `leave` is called once, when nothing is left to do. */
   constructor(config: SessiondConfig, leave: () => void) {
@@ -105,7 +108,7 @@ export class Daemon {
     const live = [...this.#runs.values()].filter((run) => run.isLive)
     for (const run of live) run.signal(run.isFrozen ? 'KILL' : 'TERM')
     const timer = setTimeout(() => live.forEach((run) => run.signal('KILL')), TERM_MS)
-    await Promise.all(live.map((run) => run.ended()))
+    await Promise.all([...this.#runs.values()].map((run) => run.ended()))
     clearTimeout(timer)
     await Promise.all(this.#discards)
     this.#emit({ t: 'bye' })
@@ -185,16 +188,14 @@ export class Daemon {
     clearTimeout(this.#lingerTimer)
     this.#leash.watch(true)
     // The right of an older epoch ended with this order: what is left of it goes first, so that nothing runs twice.
-    await run.start(order, Promise.all(this.#olderThan(order).map((old) => this.#kill(old))))
+    await run.start(
+      order,
+      Promise.all(this.#olderThan(order).map((old) => old.kill('a newer run of this session took its place')))
+    )
     if (!run.isLive && run.note.exit === undefined) this.#runs.delete(name)
     await run.ended()
-    if (run.note.exit !== undefined) this.#retain()
+    this.#retainTimer ??= setTimeout(() => this.#retain(), RETENTION_SOON_MS).unref()
     this.#afterEnd()
-  }
-
-  async #kill(run: Run): Promise<void> {
-    run.signal('KILL')
-    await run.ended()
   }
 
   #olderThan({ session, epoch }: RunKey): Run[] {
@@ -279,6 +280,8 @@ export class Daemon {
   }
 
   #retain(): void {
+    clearTimeout(this.#retainTimer)
+    this.#retainTimer = undefined
     const finished = [...this.#runs.values()].filter((run) => run.note.exit !== undefined)
     for (const { session, epoch } of toForget(
       finished.map((run) => run.note),

@@ -19,6 +19,8 @@ import { packOutput, startFolder, unpackInput, workFolder } from './work-folder.
 
 /** A reader hears of new output at once, and then again after this long: a flood costs 500 messages a second. */
 const GREW_EVERY_MS = 2
+/** So that the ends of thousands of runs fit one message to the peer. */
+const ERROR_MAX = 400
 /** Input that may wait for a program that is not started yet, or does not read. */
 const INPUT_MAX = 4 << 20
 
@@ -115,7 +117,7 @@ export class Run {
     this.#context.emit({ t: 'started', ...this.key, pid })
     // A freeze or a discard that came while the OS was starting it.
     if (this.#frozenBy.size > 0) this.#child.freeze()
-    if (this.#discarded) this.#child.signal('SIGKILL')
+    if (this.#discarded || this.#aborted !== undefined) this.#child.signal('SIGKILL')
     const noted = writeNote(config.dataDir, this.#note).catch((error: Error) => {
       this.#context.emit({
         t: 'trouble',
@@ -145,7 +147,7 @@ export class Run {
     const keepWork = packed.outputError !== undefined && packed.output === undefined
     if (keepWork) errors.push(`the files are kept in ${workFolder(folder)} on the PC that ran it`)
     const exit = { ...end, ...packed, logBytes: this.#log!.end }
-    if (errors.length > 0) exit.outputError = errors.join('; ')
+    if (errors.length > 0) exit.outputError = errors.join('; ').slice(0, ERROR_MAX)
     const keptBytes =
       this.#log!.keptBytes + (packed.output?.bytes ?? 0) + (keepWork ? await treeBytes(workFolder(folder)) : 0)
     this.#note = { ...this.#note, state: 'exited', exit, endedAt: Date.now(), keptBytes }
@@ -239,7 +241,14 @@ export class Run {
 
   /** What is not running yet will not. */
   abort(why: string): void {
-    if (this.#child === undefined && this.isLive) this.#aborted ??= why
+    if (this.#note.state === 'starting') this.#aborted ??= why
+  }
+
+  /** Resolves when nothing of it runs any more and its end was told. */
+  async kill(why: string): Promise<void> {
+    this.abort(why)
+    this.signal('KILL')
+    await this.ended()
   }
 
   /** Resolves when nothing of it is left, neither process nor file. Says nothing more. */
@@ -251,7 +260,7 @@ export class Run {
     await this.#remove()
   }
 
-  /** Resolves when the report of its end is on disk. */
+  /** Resolves when the report of its end is on disk and its work folder is cleared away. */
   async ended(): Promise<void> {
     await this.#starting
     await this.#finished

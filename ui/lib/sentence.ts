@@ -70,6 +70,17 @@ export function activity(sessions: readonly SessionView[], nameOf: (peerId: stri
   return only && runs.length === 1 ? text : capital(text)
 }
 
+/** Why it runs where it runs, on a line that names the PC already; of one that does not run, what keeps it. */
+export function whyThere(
+  session: Pick<SessionView, 'state' | 'placement' | 'reason' | 'runner'>,
+  nameOf: (peerId: string) => string
+): string {
+  if (activityOf(session) !== 'runs' || !session.placement) return session.reason
+  const { sentence } = session.placement
+  const name = session.runner ? `${nameOf(session.runner)}: ` : ''
+  return name !== '' && sentence.startsWith(name) ? sentence.slice(name.length) : sentence
+}
+
 export function shorten(text: string, max: number): string {
   return text.length <= max ? text : `${text.slice(0, max - 1).trimEnd()}…`
 }

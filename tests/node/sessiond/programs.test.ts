@@ -2,6 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { packFolder } from '../../../node/folder/index.ts'
+import { makeFolder } from '../folder/made.ts'
 import { eventually, freshFolder, isGone, linesOf, orderOf, sessionId, startRig, stateOf } from './rig.ts'
 
 test('stdout and stderr come apart and in the order in which they were written', async () => {
@@ -223,6 +225,20 @@ test('the same order twice is one run, an older epoch is refused, a newer one en
   expect(await rig.exitOf(session, 3)).toMatchObject({ signal: 'KILL' })
   expect(isGone(first.pid)).toBe(true)
   expect(isGone(second.pid)).toBe(false)
+})
+
+test('a newer epoch ends an older run that is still being prepared', async () => {
+  const rig = await startRig()
+  const here = makeFolder(Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`f${i}`, 'x'.repeat(2000)])))
+  const input = await rig.blobs.create((await packFolder(here)).stream)
+  const session = sessionId()
+  rig.host.run(orderOf({ session, epoch: 1, argv: ['sleep', '1000'], input }))
+  const second = await rig.start({ session, epoch: 2, argv: ['sleep', '1000'] })
+  expect(await rig.until((told) => (told.t === 'notStarted' && told.epoch === 1 ? told.reason : undefined))).toBe(
+    'a newer run of this session took its place'
+  )
+  expect(isGone(second.pid)).toBe(false)
+  expect(rig.host.state.children).toBe(1)
 })
 
 test('a discarded run leaves neither process nor file', async () => {

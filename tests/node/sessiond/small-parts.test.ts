@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { cleanEnvironment } from '../../../node/sessiond/environment.ts'
@@ -35,7 +35,7 @@ test('a finished run that made room is gone with its output', async () => {
   await rig.exitOf(first.session)
   const second = await rig.start({ launcher: 'shell', argv: ['echo second'] })
   await rig.exitOf(second.session)
-  await eventually(() => rig.host.state.connected)
+  await eventually(() => !existsSync(join(rig.dataDir, 'runs', first.session)))
   expect((await rig.read(second.session)).out).toBe('second\n')
   await expect(rig.read(first.session)).rejects.toMatchObject({ code: 'UNKNOWN_SESSION' })
 })

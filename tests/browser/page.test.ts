@@ -10,8 +10,8 @@ import { gzipSync } from 'node:zlib'
 import type { Page } from 'playwright-core'
 import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { browserMissing, launchBrowser, seriousFindings, type Browser } from '../browser/harness/index.ts'
-import { FakePeer, PASSWORD, TOKEN, type Options } from './fake-peer.ts'
+import { browserMissing, launchBrowser, seriousFindings, type Browser } from './harness/index.ts'
+import { FakePeer, PASSWORD, TOKEN, type Options } from '../ui/fake-peer.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'omega-page-'))
 const TIME = { timeout: 60_000 }
