@@ -220,6 +220,11 @@ export class PeerProcess implements PeerApi {
     return [...(this.#member?.peer.events ?? [])]
   }
 
+  counts(): Readonly<Record<string, number>> {
+    const member = this.#member
+    return member === undefined ? {} : { ...Object.fromEntries(member.peer.counters), ...member.network.counts }
+  }
+
   async create(input: SpecInput, who: Principal): Promise<Created> {
     const member = this.#active()
     const spec = specOf(input, who)

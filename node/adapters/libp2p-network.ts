@@ -16,7 +16,7 @@ import type { NodeOptions } from './libp2p-node.ts'
 import { Link } from './link.ts'
 import type { LinkOwner } from './link.ts'
 
-export interface NetworkOptions extends Omit<NodeOptions, 'isDenied'> {
+export interface NetworkOptions extends Omit<NodeOptions, 'isDenied' | 'onInbound'> {
   log: Log
   /** Further addresses at which this peer is known to be reachable, such as a forwarded port; multiaddr text. */
   extraAddresses?: readonly string[]
@@ -41,7 +41,11 @@ const MERGE_MS = 5000
 /** Rejects with PORT_TAKEN. */
 export async function createNetwork(options: NetworkOptions): Promise<Libp2pNetwork> {
   const network: Switch[] = []
-  const { node, port } = await listenNode({ ...options, isDenied: (peer) => network[0]?.isDenied(peer) ?? true })
+  const { node, port } = await listenNode({
+    ...options,
+    isDenied: (peer) => network[0]?.isDenied(peer) ?? true,
+    onInbound: () => network[0]?.onInbound()
+  })
   if (port !== options.listenPort && options.listenPort !== 0) {
     options.log.warn('the default mesh port is taken, using another', { wanted: options.listenPort, port })
   }
@@ -80,7 +84,10 @@ class Switch implements Libp2pNetwork, LinkOwner {
 
   async serve(): Promise<void> {
     this.#node.addEventListener('connection:open', ({ detail }) => {
-      if (detail.direction === 'inbound') this.#join(detail, true)
+      if (detail.direction !== 'inbound') return
+      // The rest of the inbound ones failed the handshake: strangers.
+      this.#count('inboundSecured')
+      this.#join(detail, true)
     })
     this.#node.addEventListener('connection:close', ({ detail }) => this.#left(detail))
     for (const plane of PLANES) {
@@ -145,6 +152,10 @@ class Switch implements Libp2pNetwork, LinkOwner {
   }
 
   // ---- connections ----
+
+  onInbound(): void {
+    this.#count('inboundConnections')
+  }
 
   /** Only Ed25519 keys are peers. Before anybody is attached nobody comes in. */
   isDenied(peer: PeerId): boolean {

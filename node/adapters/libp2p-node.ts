@@ -27,6 +27,8 @@ export interface NodeOptions {
   portIsDefault: boolean
   /** Asked once the remote key is proven. */
   isDenied(peer: string): boolean
+  /** Somebody connected; told before the handshake, which a stranger fails. */
+  onInbound(): void
 }
 
 const LIMITS = {
@@ -109,6 +111,10 @@ async function createNode(options: NodeOptions, listen: string[]): Promise<Libp2
     },
     connectionMonitor: { enabled: false },
     connectionGater: {
+      denyInboundConnection: () => {
+        options.onInbound()
+        return false
+      },
       denyInboundEncryptedConnection: (peer) => options.isDenied(peer.toString()),
       denyOutboundEncryptedConnection: (peer) => options.isDenied(peer.toString())
     }

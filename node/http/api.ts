@@ -64,6 +64,8 @@ export interface PeerApi {
   /** From a keeper. `id` may be an unambiguous beginning (6 digits or more). UNKNOWN_SESSION otherwise. */
   session(id: string): Promise<SessionView>
   events(): EventView[]
+  /** What was refused, dropped or broke since the start, by name. */
+  counts(): Readonly<Record<string, number>>
   /** Resolves when the record is on disk at `min(2, live)` keepers. */
   create(spec: SpecInput, who: Principal): Promise<Created>
   /** Resolves when the stop is recorded; repeat gives the same answer. */

@@ -59,6 +59,9 @@ async function createRegistry(api: PeerApi): Promise<Registry> {
   gauge('omega_nodes', 'PCs of the mesh, by state', ['state'], (g) => {
     for (const { state } of api.nodes()) g.inc({ state })
   })
+  gauge('omega_counts_total', 'What was refused, dropped or broke here since the start', ['what'], (g) => {
+    for (const [what, count] of Object.entries(api.counts())) g.set({ what }, count)
+  })
   gauge('omega_node_cpu_usage', 'Processor use of a PC, 0 to 100; absent without a reading', ['node'], (g) => {
     for (const node of api.nodes().slice(0, NODES_MAX))
       if ('value' in node.cpu) g.set({ node: node.name }, node.cpu.value * 100)

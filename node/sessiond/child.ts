@@ -17,7 +17,8 @@ import type { Pipe, Pipes } from './pipes.ts'
 const DRAIN_MS = 2000
 
 export interface ChildOptions {
-  session: string
+  /** Of its processes, and part of `env`. */
+  mark: string
   launch: Launch
   cwd: string
   env: Readonly<Record<string, string>>
@@ -75,7 +76,7 @@ export class Child {
       ]
       return new Child(
         child,
-        { session: options.session, leader: pid, forksBefore },
+        { mark: options.mark, leader: pid, forksBefore },
         [stdout as Readable, stderr as Readable],
         stdin as Writable | undefined,
         options

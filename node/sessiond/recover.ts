@@ -4,6 +4,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { runMark } from './environment.ts'
 import { segmentsIn } from './log-format.ts'
 import { os } from './os/index.ts'
 import { listRuns, logFolder, removeRun, runFolder, removeTree, treeBytes, writeNote } from './run-store.ts'
@@ -17,7 +18,7 @@ export async function recoverRuns(dataDir: string): Promise<RunNote[]> {
   for (const { key, note } of await listRuns(dataDir)) {
     if (note === undefined) {
       // Its program was never started: the note is written first. A note that cannot be read is treated alike, once dead.
-      os.signalTree({ session: key.session, leader: 0 }, 'SIGKILL')
+      os.signalTree({ mark: runMark(dataDir, key.session), leader: 0 }, 'SIGKILL')
       await removeRun(dataDir, key)
     } else notes.push(note.state === 'exited' ? note : await endOrphan(dataDir, note))
   }
@@ -26,7 +27,8 @@ export async function recoverRuns(dataDir: string): Promise<RunNote[]> {
 
 async function endOrphan(dataDir: string, note: RunNote): Promise<RunNote> {
   const lives = note.pid > 0 && os.startTime(note.pid) === note.pidStart
-  const killed = os.signalTree({ session: note.session, leader: lives ? note.pid : 0 }, 'SIGKILL')
+  const mark = runMark(dataDir, note.session)
+  const killed = os.signalTree({ mark, leader: lives ? note.pid : 0 }, 'SIGKILL')
   const ended = `sessiond ended unexpectedly while it ran${killed > 0 ? ' and its program was killed' : ''}; changed files were not collected`
   await removeTree(workFolder(runFolder(dataDir, note)))
   const exit = { code: null, signal: 'KILL', outputError: ended, logBytes: await logEnd(dataDir, note) }

@@ -8,6 +8,7 @@ import type { ChildReport, RunOrder } from '../../protocols/ports.ts'
 import { Child } from './child.ts'
 import type { ChildEnd } from './child.ts'
 import type { SessiondConfig } from './config.ts'
+import { runMark } from './environment.ts'
 import { LAUNCHERS } from './launchers/index.ts'
 import { LogWriter } from './log-writer.ts'
 import { os } from './os/index.ts'
@@ -94,7 +95,10 @@ export class Run {
     const folder = makeRunFolder(config.dataDir, this.key)
     if (order.input !== undefined) await unpackInput(config.dataDir, folder, order.input, config.folderBytes)
     const cwd = await startFolder(folder, order.cwd, order.input !== undefined)
-    const env = { ...this.#context.environment, ...order.env, ...this.#context.identity(this.key.session) }
+    const { session } = this.key
+    const mark = runMark(config.dataDir, session)
+    const own = { ...this.#context.identity(session), ...Object.fromEntries([mark.split('=')]) }
+    const env = { ...this.#context.environment, ...order.env, ...own }
     const launch = await LAUNCHERS[order.launcher](order.argv, { cwd, env })
     this.#note.command = order.argv.join(' ').slice(0, 200)
     writeNoteNow(config.dataDir, this.#note)
@@ -108,9 +112,8 @@ export class Run {
       }
     )
     for (const [reader, from] of this.#readers) this.#log.setReader(reader, from)
-    const { session } = this.key
     const onOutput = (stream: 1 | 2, bytes: Buffer) => this.#log!.append(stream, bytes)
-    const options = { session, launch, cwd, env, stdin: order.stdin, onOutput }
+    const options = { mark, launch, cwd, env, stdin: order.stdin, onOutput }
     this.#child = await Child.start(options, this.#context.pipes, () => this.#checkMayStart())
     const pid = this.#child.pid
     this.#note = { ...this.#note, state: 'running', pid, pidStart: os.startTime(pid) ?? '', startedAt: Date.now() }

@@ -112,6 +112,8 @@ function die(t: Turn, row: Row, by: readonly PeerId[], why: Why, from: PeerId | 
   row.accusers = by
   row.why = why
   row.remembered = false
+  // Told of the verdict before any suspicion: then it was missed at the latest when the others judged.
+  if (row.state !== 'suspect') row.suspectedAt = t.env.now - ageS * 1000
   become(t, row, 'dead', deathInWords(t, row), t.env.now - ageS * 1000)
   spread(t, row, from)
   if (!row.linked) return

@@ -41,9 +41,6 @@ const EVENTS_MAX = 500
 /** A clock that differs by more is worth a word on the screen; certificates tolerate ten minutes. */
 const SKEW_NOTICE_MS = 60_000
 
-/** A word this old when suspicion began was the last one: members probe each other each second. */
-const FRESH_WORD_MS = 3_000
-
 export interface PeerOptions {
   genesis: Genesis
   /** The current membership certificate; read at each new link. */
@@ -354,7 +351,6 @@ export class Peer {
 
   #drain(): void {
     if (!this.#down.drain) return this.#life.send({ type: 'sessions.drained' })
-    this.advertiseNow()
     this.sessions.drain(() => this.#life.send({ type: 'sessions.drained' }))
   }
 
@@ -744,11 +740,10 @@ export class Peer {
     const known = member(this.#membership, peer)
     if (peer === this.self || known === undefined) return undefined
     if (known.state !== 'dead' && known.state !== 'left') return undefined
-    // Without a link of its own this peer knows of the other's life only by what the rest say: then what counts is when
-    // somebody first missed it, or since when this peer has listened at all.
-    const missedAt = known.suspectedAt > 0 ? known.suspectedAt : known.since
-    const heardAt = known.heardAt >= missedAt - FRESH_WORD_MS ? known.heardAt : missedAt
-    return this.#ports.clock.mono() - heardAt
+    // Seconds lie between two words of one member, so its last word says little about when it went: what counts is when
+    // somebody first missed it, or since when this peer has listened at all. It was gone by then, and all heard of it together.
+    const missedAt = known.state === 'dead' && known.suspectedAt > 0 ? known.suspectedAt : known.since
+    return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt)
   }
 
   #noteSkew(peer: PeerId, skewMs: number): void {

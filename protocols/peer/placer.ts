@@ -38,11 +38,14 @@ interface Placing {
 export class Placer {
   readonly #ctx: PeerContext
   readonly #admission: Admission
+  readonly #barred: (id: SessionId) => string | undefined
   readonly #placing = new Map<SessionId, Placing>()
 
-  constructor(ctx: PeerContext, admission: Admission) {
+  /** `barred`: why this PC itself cannot take that session, whatever room it has. */
+  constructor(ctx: PeerContext, admission: Admission, barred: (id: SessionId) => string | undefined) {
     this.#ctx = ctx
     this.#admission = admission
+    this.#barred = barred
   }
 
   /** True when the view holds a peer that could take it now. */
@@ -104,9 +107,10 @@ export class Placer {
     const now = this.#ctx.ports.clock.mono()
     switch (frame.t) {
       case 'reserve': {
-        const why = hold(this.#admission, frame.id, { cpuMilli: frame.cpu, memoryBytes: frame.mem }, from, now)
+        const ask = { cpuMilli: frame.cpu, memoryBytes: frame.mem }
+        const why = this.#barred(frame.id) ?? hold(this.#admission, frame.id, ask, from, now)
         if (why === undefined) return void this.#ctx.send(from, 'sched', { t: 'held', id: frame.id })
-        const used = granted(this.#admission)
+        const used = granted(this.#admission, now)
         const { offer } = this.#admission
         return void this.#ctx.send(from, 'sched', {
           t: 'refused',
@@ -159,7 +163,7 @@ export class Placer {
   #askSelf(placing: Placing): void {
     const { spec, id } = placing.record
     const now = this.#ctx.ports.clock.mono()
-    const refusal = hold(this.#admission, id, spec, this.#ctx.self, now)
+    const refusal = this.#barred(id) ?? hold(this.#admission, id, spec, this.#ctx.self, now)
     if (refusal !== undefined) return this.#refused(placing, refusal)
     grant(this.#admission, id, spec, this.#ctx.self, now)
     const why = this.#explain(placing, this.#ctx.self)

@@ -26,7 +26,7 @@ interface Pending {
 }
 
 export interface RecordHooks {
-  /** A newer version came from elsewhere and is on disk. */
+  /** A newer version came from elsewhere: from now on this is how things stand, though the disk still writes it. */
   adopted(record: SessionRecord): void
   /** A stop was recorded. */
   stopWanted(record: SessionRecord, by: string): void
@@ -62,17 +62,15 @@ export class Records {
   }
 
   /**
-   * Writes a new version here and at the keepers. `done` is called once with the number of copies on disk: as soon as there
-   * are `copies` of them, or when no more can come.
+   * Writes a new version here and at the keepers. `done` is called once with the number of copies on disk, of this version
+   * or a newer one: as soon as there are `copies` of them, or when no more can come.
    */
   commit(record: SessionRecord, copies: number, done: (onDisk: number, error?: MeshError) => void): void {
     const bytes = encodeCbor(record)
     if (bytes.length > RECORD_MAX_BYTES) {
-      const error = new MeshError(
-        'TOO_LARGE',
-        `the session's command and environment take ${bytes.length} bytes; at most ${RECORD_MAX_BYTES} fit into its record`
-      )
-      return done(0, error)
+      const shorter = shortened(record)
+      if (encodeCbor(shorter).length <= RECORD_MAX_BYTES) return this.commit(shorter, copies, done)
+      return done(0, new MeshError('TOO_LARGE', `the record of the session takes ${bytes.length} bytes; at most ${RECORD_MAX_BYTES} can be kept`))
     }
     this.all.set(record.id, record)
     let onDisk = 0
@@ -92,7 +90,7 @@ export class Records {
       waiting++
       const answered = (answer: RegFrame | undefined): void => {
         if (answer?.t === 'newer') this.#merge(answer.record, () => {})
-        settle(answer?.t === 'ack')
+        settle(answer?.t === 'ack' || answer?.t === 'newer')
       }
       this.#ask(keeper, { t: 'put', n: 0, record }, answered, record.spec.input === undefined ? ANSWER_MS : FILES_MS)
     }
@@ -190,12 +188,14 @@ export class Records {
     const mine = this.all.get(record.id)
     if (mine !== undefined && compareVersion(mine, record) > 0) {
       this.#send(from, { t: 'newer', n, record: mine })
+      this.#heedStop(record)
       return
     }
     const store = (): void =>
-      this.#merge(record, (error) =>
+      this.#merge(record, (error) => {
         this.#send(from, error === undefined ? { t: 'ack', n } : { t: 'nak', n, why: error.message.slice(0, 600) })
-      )
+        if (record.desired !== 'stop') this.#remindOfStop(from, record.id)
+      })
     const input = record.spec.input
     const first = mine === undefined && input !== undefined && record.keepers.includes(this.#ctx.self)
     if (!first || FINAL_STATES.has(record.state) || this.#ctx.ports.host.hasBlob(input.hash)) return store()
@@ -211,6 +211,7 @@ export class Records {
       const mine = this.all.get(id)
       const order = mine === undefined ? -1 : compareVersion(mine, { epoch, seq, owner })
       if (order > 0) this.#send(from, { t: 'put', n: 0, record: mine! })
+      else this.#remindOfStop(from, id)
       if (order < 0)
         this.#ask(from, { t: 'get', n: 0, id }, (answer) => {
           if (answer?.t === 'got' && answer.record !== null) this.#merge(answer.record, () => {})
@@ -222,18 +223,31 @@ export class Records {
   #merge(record: SessionRecord, done: (error?: MeshError) => void): void {
     const mine = this.all.get(record.id)
     const order = mine === undefined ? 1 : compareVersion(record, mine)
-    if (order < 0) return done()
+    if (order < 0) {
+      this.#heedStop(record)
+      return done()
+    }
     const stops = mine?.desired === 'stop' || record.desired === 'stop'
     const merged: SessionRecord = stops && record.desired !== 'stop' ? { ...record, desired: 'stop' } : record
     if (order === 0 && merged.desired === mine?.desired) return done()
     this.all.set(record.id, merged)
-    this.#write(merged, encodeCbor(merged), (error) => {
-      done(error)
-      // While the disk wrote, a newer version may have come, or this peer may own the session by now: what counts is now.
-      const now = this.all.get(record.id)
-      if (error === undefined && now !== undefined) this.#hooks.adopted(now)
-    })
+    this.#write(merged, encodeCbor(merged), done)
+    // At once: an owner that is none any more must not take another step in the new owner's record.
+    this.#hooks.adopted(merged)
     if (FINAL_STATES.has(merged.state)) this.#prune()
+  }
+
+  /** An older version may still bring the wish to stop, which holds for all of them. */
+  #heedStop({ id, desired }: SessionRecord): void {
+    const mine = this.all.get(id)
+    if (desired === 'stop' && mine?.desired === 'run' && !FINAL_STATES.has(mine.state)) this.stopHere(id, 'a wish kept elsewhere', () => {})
+  }
+
+  /** The stop was recorded here while the other could not hear of it. */
+  #remindOfStop(peer: PeerId, id: SessionId): void {
+    const mine = this.all.get(id)
+    if (mine?.desired !== 'stop' || FINAL_STATES.has(mine.state)) return
+    this.askStop(peer, id, `a wish kept at ${this.#ctx.nameOf(this.#ctx.self)}`.slice(0, 64), () => {})
   }
 
   #write(record: SessionRecord, bytes: Uint8Array, done: (error?: MeshError) => void): void {
@@ -279,4 +293,11 @@ export class Records {
   #send(to: PeerId, frame: RegFrame): boolean {
     return this.#ctx.send(to, 'reg', frame)
   }
+}
+
+/** A long story loses its beginning and the reasons of other PCs, never what is to be run. */
+function shortened(record: SessionRecord): SessionRecord {
+  const short: SessionRecord = { ...record, history: record.history.slice(-4), tried: record.tried.slice(-4) }
+  if (record.why !== undefined) short.why = { sentence: record.why.sentence, candidates: [] }
+  return short
 }

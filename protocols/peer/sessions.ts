@@ -6,7 +6,7 @@
 import { createActor } from 'xstate'
 import type { Actor } from 'xstate'
 import { MeshError } from '../errors.ts'
-import { peerKey, toHex } from '../codec.ts'
+import { encodeCbor, peerKey, toHex } from '../codec.ts'
 import { adopt, createAdmission, grant, granted, release } from '../placement/index.ts'
 import type { Admission, Offer, SchedFrame } from '../placement/index.ts'
 import type { ChildReport, Exit, PeerId, RunOrder, SessionId } from '../ports.ts'
@@ -17,9 +17,11 @@ import {
   REPLACE_KEEPER_MS,
   replaceKeepers,
   sessionMachine,
+  SUBMITTED_MAX_BYTES,
   summarize,
   survivesRunner,
-  takeoverInMs
+  takeoverInMs,
+  waitsForPlace
 } from '../session/index.ts'
 import type {
   ChildEnd,
@@ -51,6 +53,8 @@ interface Owned {
   causes: string[]
   /** The state being entered: an entry action sees the machine's snapshot of before. */
   step: string
+  /** sessiond was asked to start it. */
+  ordered: boolean
   created?: (error: MeshError | undefined, record: SessionRecord, copies: number) => void
 }
 
@@ -83,7 +87,7 @@ export class Sessions {
       adopted: (record) => this.#recordAdopted(record),
       stopWanted: (record, by) => this.#stopWanted(record, by)
     })
-    this.#placer = new Placer(ctx, this.admission)
+    this.#placer = new Placer(ctx, this.admission, (id) => this.#barred(id))
   }
 
   /** Loads the records, then takes up what this peer owned. */
@@ -93,9 +97,8 @@ export class Sessions {
       if (error !== undefined) return done(error)
       for (const record of this.records.all.values()) {
         this.#ctx.publish(summarize(record))
-        const mine = record.owner === this.#ctx.self && !FINAL_STATES.has(record.state)
-        // Runs are taken up when sessiond has said which children live; the rest can be placed at once.
-        if (mine && record.runner !== this.#ctx.self) this.#resume(record)
+        // Runs are taken up when sessiond has said which children live.
+        this.#takeUp(record)
       }
       this.#armWatch()
       done()
@@ -106,7 +109,7 @@ export class Sessions {
     const ctx = this.#ctx
     const id = toHex(ctx.ports.crypto.sha256(peerKey(ctx.self), nonce)).slice(0, 32)
     const known = this.records.all.get(id)
-    if (known !== undefined) return done(undefined, { record: known, durability: known.keepers.length })
+    if (known !== undefined) return this.#confirm(known, done)
     if (this.#owned.size >= OWNED_MAX)
       return done(
         new MeshError('BUSY', `this peer already looks after ${OWNED_MAX} sessions; wait until some have ended`)
@@ -127,10 +130,30 @@ export class Sessions {
       createdAt: at,
       history: [{ at, state: 'submitted', by: ctx.self, cause: `submitted by ${spec.user} on ${ctx.nameOf(ctx.self)}` }]
     }
+    const bytes = encodeCbor(record).length
+    if (bytes > SUBMITTED_MAX_BYTES) {
+      const text = `the session's command and environment take ${bytes} bytes; at most ${SUBMITTED_MAX_BYTES} fit: put what is long into a file`
+      return done(new MeshError('TOO_LARGE', text))
+    }
     this.#own(record, 'submitted', '', (error, accepted, copies) => {
       if (error !== undefined) return done(error)
       done(undefined, { record: accepted, durability: copies })
     })
+  }
+
+  /** The same request again: what the disks have now is the answer, also while the first one is still waiting for it. */
+  #confirm(known: SessionRecord, done: (error: MeshError | undefined, result?: Submitted) => void): void {
+    this.records.commit(known, this.#copiesWanted(known), (copies, error) => {
+      const record = this.records.all.get(known.id) ?? known
+      if (copies > 0) return done(undefined, { record, durability: copies })
+      done(error ?? new MeshError('STORE_FAILED', 'the session could not be written to disk anywhere'))
+    })
+  }
+
+  /** Two, or all that live. */
+  #copiesWanted(record: SessionRecord): number {
+    const live = record.keepers.filter((keeper) => keeper === this.#ctx.self || this.#ctx.reachable(keeper)).length
+    return Math.min(2, Math.max(1, live))
   }
 
   /** Records the wish to stop wherever the record is; `done` when one copy has it. */
@@ -171,7 +194,7 @@ export class Sessions {
   resume(): void {
     this.admission.paused = false
     for (const [id, child] of this.#children ?? []) {
-      if (this.#owned.has(id) && child.state !== 'exited') this.#ctx.ports.host.thaw(id, child.epoch)
+      if (this.#current(id, child.epoch) !== undefined && child.state !== 'exited') this.#ctx.ports.host.thaw(id, child.epoch)
     }
     this.#ctx.changed('nodes')
   }
@@ -180,7 +203,11 @@ export class Sessions {
   drain(done: () => void): void {
     this.admission.draining = true
     this.#drained = done
+    // Others must hear of it before what moves looks for its next place.
+    this.#ctx.changed('nodes')
     for (const [id, owned] of this.#owned) {
+      // What waits for a place has nothing here that could move.
+      if (!hasChild(owned)) continue
       const record = this.records.all.get(id)!
       const others = this.#ctx.alivePeers().some((peer) => peer !== this.#ctx.self)
       const moves = survivesRunner(record) && others
@@ -191,7 +218,7 @@ export class Sessions {
   }
 
   granted(): Offer {
-    return granted(this.admission)
+    return granted(this.admission, this.#ctx.ports.clock.mono())
   }
 
   /** Sessions of others that run here, for "who uses this PC". */
@@ -226,7 +253,7 @@ export class Sessions {
   /** Records of live sessions get back the copies that were lost with a keeper. */
   #replaceKeepers(id: SessionId): void {
     const record = this.records.all.get(id)
-    if (record === undefined) return
+    if (record?.owner !== this.#ctx.self) return
     const gone = (peer: PeerId): boolean => (this.#ctx.goneMs(peer) ?? 0) >= REPLACE_KEEPER_MS
     const keepers = replaceKeepers(record, gone, this.#ctx.alivePeers(), this.#ctx.ports.crypto)
     if (keepers === undefined) return
@@ -252,12 +279,20 @@ export class Sessions {
   // ---- children of this PC ----
 
   started(id: SessionId, epoch: number, pid: number): void {
-    this.#children?.set(id, { session: id, epoch, state: 'running', pid })
     const record = this.#current(id, epoch)
-    if (record === undefined) return
+    if (record === undefined) return this.#strayStarted(id, epoch, pid)
+    this.#children?.set(id, { session: id, epoch, state: 'running', pid })
     this.#update(record, { startedAt: this.#ctx.ports.clock.wall() })
     this.#tell(this.#owned.get(id), { type: 'child.started' }, 'started')
     if (this.admission.paused) this.#ctx.ports.host.freeze(id, epoch)
+  }
+
+  /** It was superseded while it was being started: it has done nothing yet. Ours again means that the keepers are being asked. */
+  #strayStarted(id: SessionId, epoch: number, pid: number): void {
+    const record = this.records.all.get(id)
+    const mayBeOurs = record?.epoch === epoch && record.owner === this.#ctx.self && !FINAL_STATES.has(record.state)
+    if (mayBeOurs) this.#children?.set(id, { session: id, epoch, state: 'running', pid })
+    else this.#ctx.ports.host.discard(id, epoch)
   }
 
   notStarted(id: SessionId, epoch: number, reason: string): void {
@@ -266,8 +301,7 @@ export class Sessions {
     if (record === undefined) return
     release(this.admission, id)
     this.#update(record, {
-      tried: [...record.tried, { peer: this.#ctx.self, why: reason.slice(0, 300) }].slice(-16),
-      reason
+      tried: [...record.tried, { peer: this.#ctx.self, why: reason.slice(0, 300) }].slice(-16)
     })
     this.#tell(this.#owned.get(id), { type: 'child.notStarted', cause: reason }, reason)
   }
@@ -293,7 +327,7 @@ export class Sessions {
     this.#update(record, {
       exit: { code: exit.code, signal: exit.signal },
       output: exit.output,
-      outputError: exit.outputError,
+      outputError: exit.outputError?.slice(0, 600),
       logBytes: exit.logBytes,
       endedAt: this.#ctx.ports.clock.wall()
     })
@@ -303,17 +337,19 @@ export class Sessions {
   /** sessiond is connected and tells all it holds. */
   children(list: readonly ChildReport[]): void {
     this.#children = new Map(list.map((child) => [child.session, child]))
-    for (const child of list) this.#reconcile(child)
-    for (const record of [...this.records.all.values()]) {
-      const here =
-        record.runner === this.#ctx.self && record.owner === this.#ctx.self && !FINAL_STATES.has(record.state)
-      const hadChild = record.state === 'running' || record.state === 'stopping' || record.state === 'starting'
-      if (here && !this.#children.has(record.id) && hadChild && !this.#waiting.has(record.id)) this.#childGone(record)
+    for (const child of list) {
+      // Its room is taken from this moment on, though the keepers are still to be asked whose it is.
+      const record = this.records.all.get(child.session)
+      if (child.state !== 'exited' && record !== undefined) adopt(this.admission, child.session, record.spec, record.submitter)
     }
+    for (const child of list) this.#reconcile(child)
+    for (const record of [...this.records.all.values()]) this.#takeUp(record)
     for (const id of [...this.#waiting]) {
       this.#waiting.delete(id)
       if (this.#owned.get(id)?.step === 'starting') this.#startChild(id)
     }
+    // What waits for a place may have one here from now on.
+    this.viewChanged()
   }
 
   lost(): void {
@@ -323,7 +359,9 @@ export class Sessions {
   // ---- owning ----
 
   #own(record: SessionRecord, resume: SessionInput['resume'], cause: string, created?: Owned['created']): void {
-    if (this.#owned.has(record.id)) return
+    const before = this.#owned.get(record.id)
+    if (before !== undefined && before.step !== 'frozen') return
+    before?.actor.stop()
     const id = record.id
     this.records.all.set(id, record)
     const clock = this.#ctx.ports.clock
@@ -345,11 +383,15 @@ export class Sessions {
     const actor = createActor(sessionMachine, {
       input,
       clock: {
-        setTimeout: (fn: () => void, ms: number) => clock.setTimeout(fn, ms),
+        setTimeout: (fn: () => void, ms: number) =>
+          clock.setTimeout(() => {
+            owned.causes.push('its time had come')
+            fn()
+          }, ms),
         clearTimeout: (timer) => clock.clearTimeout(timer)
       }
     })
-    const owned: Owned = { actor, causes: [cause], step: 'entering', ...(created === undefined ? {} : { created }) }
+    const owned: Owned = { actor, causes: [cause], step: 'entering', ordered: false, ...(created === undefined ? {} : { created }) }
     this.#owned.set(id, owned)
     let last: string | undefined
     actor.subscribe((snapshot) => {
@@ -373,6 +415,7 @@ export class Sessions {
       if (value !== 'frozen') this.#disown(id)
       return
     }
+    if (value === 'pending') this.#checkDrained()
     const state = value as SessionState
     const final = FINAL_STATES.has(state)
     if (state !== 'submitted') {
@@ -382,7 +425,9 @@ export class Sessions {
         state,
         reason: cause.slice(0, 600) || undefined,
         history: [...record.history, entry].slice(-16),
-        ...(final && record.endedAt === undefined ? { endedAt: at } : {})
+        ...(final && record.endedAt === undefined ? { endedAt: at } : {}),
+        // It goes on: how its last run ended is in the history.
+        ...(state === 'placing' ? { endedAt: undefined, exit: undefined } : {})
       })
       // Two steps need no disk of their own: placing right after the record was accepted, and finishing, which
       // #publishResult writes before anyone is told that it has ended.
@@ -410,7 +455,7 @@ export class Sessions {
   }
 
   #checkDrained(): void {
-    if (this.#drained === undefined || this.#owned.size > 0) return
+    if (this.#drained === undefined || [...this.#owned.values()].some(occupies)) return
     const done = this.#drained
     this.#drained = undefined
     done()
@@ -424,13 +469,11 @@ export class Sessions {
 
   #create(id: SessionId): void {
     const record = this.records.all.get(id)!
-    const live = record.keepers.filter((keeper) => keeper === this.#ctx.self || this.#ctx.reachable(keeper)).length
-    this.records.commit(record, Math.min(2, live), (copies, error) => {
+    const created = this.#owned.get(id)?.created
+    this.records.commit(record, this.#copiesWanted(record), (copies, error) => {
+      // By now it may be stopped, or another's: who asked is answered all the same.
       const owned = this.#owned.get(id)
-      const now = this.records.all.get(id)
-      if (owned === undefined || now === undefined) return
-      const created = owned.created
-      delete owned.created
+      const now = this.records.all.get(id) ?? record
       if (copies === 0) {
         created?.(error ?? new MeshError('STORE_FAILED', 'the session could not be written to disk anywhere'), now, 0)
         this.#tell(owned, { type: 'record.rejected', cause: error?.message ?? 'no disk took the record' })
@@ -448,7 +491,7 @@ export class Sessions {
     this.#placer.place(record, (outcome) => {
       const owned = this.#owned.get(id)
       const now = this.records.all.get(id)
-      if (owned === undefined || now === undefined || owned.step !== 'placing') {
+      if (owned === undefined || now?.owner !== this.#ctx.self || owned.step !== 'placing') {
         if (outcome.k === 'self') release(this.admission, id)
         return
       }
@@ -500,9 +543,9 @@ export class Sessions {
     if (mine !== undefined && compareVersion(mine, record) > 0 && mine.epoch > record.epoch)
       return refuse('a newer record of it exists here')
     if (mine?.desired === 'stop' || record.desired === 'stop') return refuse('it is to be stopped')
-    if (this.forks.has(id)) return refuse('an older run of it is kept frozen here')
     if (this.#owned.has(id)) return refuse('it is being looked after here already')
-    if (this.#children === undefined) return refuse('sessiond is not running here')
+    const barred = this.#barred(id)
+    if (barred !== undefined) return refuse(barred)
     if (!grant(this.admission, id, record.spec, from, this.#ctx.ports.clock.mono()))
       return refuse('the room was given away meanwhile')
     const next: SessionRecord = { ...record, owner: self, runner: self, epoch: record.epoch + 1, seq: 0 }
@@ -511,18 +554,27 @@ export class Sessions {
     this.#ctx.changed('nodes')
   }
 
+  /** Why this PC cannot take a session whatever room it has. */
+  #barred(id: SessionId): string | undefined {
+    if (this.#children === undefined) return 'sessiond is not running here'
+    return this.forks.has(id) || this.#children.has(id) ? 'an older run of it is kept here' : undefined
+  }
+
   #startChild(id: SessionId): void {
     // sessiond's first report must not be older than our first order, or the new child would count as gone.
     if (this.#children === undefined) return void this.#waiting.add(id)
     const record = this.records.all.get(id)!
     const epoch = record.epoch
-    const order = orderOf(record)
+    const run = (): void => {
+      this.#owned.get(id)!.ordered = true
+      this.#ctx.ports.host.run(orderOf(record))
+    }
     const input = record.spec.input
-    if (input === undefined || this.#ctx.ports.host.hasBlob(input.hash)) return this.#ctx.ports.host.run(order)
+    if (input === undefined || this.#ctx.ports.host.hasBlob(input.hash)) return run()
     const sources = [record.submitter, ...record.keepers].filter((peer) => peer !== this.#ctx.self)
     this.#ctx.ports.fetchBlob(input, sources, (error) => {
-      if (this.#current(id, epoch) === undefined) return
-      if (error === undefined) return this.#ctx.ports.host.run(order)
+      if (this.#current(id, epoch) === undefined || this.#owned.get(id)?.step !== 'starting') return
+      if (error === undefined) return run()
       this.notStarted(id, epoch, `the files could not be fetched: ${error.message}`)
     })
   }
@@ -533,9 +585,14 @@ export class Sessions {
     const fork = this.forks.get(id)
     if (fork !== undefined) {
       this.forks.delete(id)
+      this.#children?.delete(id)
       return this.#ctx.ports.host.discard(id, fork)
     }
     const child = this.#children?.get(id)
+    const owned = this.#owned.get(id)
+    if (child === undefined && owned?.ordered === false) {
+      return this.#tell(owned, { type: 'child.gone', cause: 'it had not started', again: false })
+    }
     // A frozen child cannot act on a polite signal.
     if (child?.state === 'frozen' || this.admission.paused) this.#ctx.ports.host.thaw(id, record.epoch)
     this.#ctx.ports.host.signal(id, record.epoch, signal)
@@ -544,9 +601,8 @@ export class Sessions {
   /** The result is on at least two disks (or all that live) before anyone is told that the session has ended. */
   #publishResult(id: SessionId): void {
     const record = this.records.all.get(id)!
-    const live = record.keepers.filter((keeper) => keeper === this.#ctx.self || this.#ctx.reachable(keeper)).length
     const { epoch } = record
-    this.records.commit(this.#update(record, {}), Math.min(2, Math.max(1, live)), (copies) => {
+    this.records.commit(this.#update(record, {}), this.#copiesWanted(record), (copies) => {
       if (copies > 0) this.#ctx.ports.host.acknowledge(id, epoch)
       const { exit } = this.records.all.get(id) ?? {}
       const how = exit?.signal == null ? `exit code ${exit?.code}` : `ended by signal ${exit.signal}`
@@ -577,6 +633,7 @@ export class Sessions {
       if (running) {
         this.forks.set(record.id, this.#children!.get(record.id)!.epoch)
         release(this.admission, record.id)
+        this.#placer.forget(record.id)
         this.#tell(owned, { type: 'session.superseded', cause })
         this.#ctx.event({
           kind: 'session',
@@ -591,6 +648,8 @@ export class Sessions {
         this.#disown(record.id)
       }
     }
+    // A last word of ours that the keepers had and our own disk had not.
+    if (owned === undefined) this.#takeUp(record)
     if (record.desired === 'stop' && !FINAL_STATES.has(record.state)) this.#stopWanted(record, 'its owner')
     this.#ctx.changed('sessions', record.id)
     this.#armWatch()
@@ -600,9 +659,9 @@ export class Sessions {
     const fork = this.forks.get(record.id)
     if (fork !== undefined) {
       this.forks.delete(record.id)
+      this.#children?.delete(record.id)
       this.#ctx.ports.host.discard(record.id, fork)
-      this.#disown(record.id)
-      return
+      if (this.#owned.get(record.id)?.step === 'frozen') return this.#disown(record.id)
     }
     const owned = this.#owned.get(record.id)
     if (owned !== undefined) {
@@ -632,13 +691,9 @@ export class Sessions {
 
   #takeover(record: SessionRecord): number | undefined {
     if (record.desired === 'run' && record.runner === record.owner && !survivesRunner(record)) return undefined
-    if (this.#owned.has(record.id)) return undefined
-    return takeoverInMs(
-      record,
-      this.#ctx.self,
-      (peer) => this.#ctx.goneMs(peer),
-      (peer) => this.#ctx.isAlive(peer)
-    )
+    const owned = this.#owned.get(record.id)
+    if (owned !== undefined && owned.step !== 'frozen') return undefined
+    return takeoverInMs(record, this.#ctx.self, (peer) => this.#ctx.goneMs(peer))
   }
 
   #takeOver(record: SessionRecord): void {
@@ -703,7 +758,14 @@ export class Sessions {
         newest.epoch === child.epoch &&
         newest.owner === this.#ctx.self &&
         !FINAL_STATES.has(newest.state)
+      if (!ours && newest?.desired === 'stop') {
+        // Nobody wants it any more, here or where it went on.
+        release(this.admission, child.session)
+        this.#children.delete(child.session)
+        return this.#ctx.ports.host.discard(child.session, child.epoch)
+      }
       if (!ours) {
+        release(this.admission, child.session)
         this.forks.set(child.session, child.epoch)
         this.#ctx.ports.host.freeze(child.session, child.epoch)
         const why =
@@ -736,16 +798,29 @@ export class Sessions {
         : `its process was gone when ${this.#ctx.nameOf(this.#ctx.self)} came back`
       release(this.admission, record.id)
       if (!this.#owned.has(record.id)) this.#own(newest, newest.desired === 'stop' ? 'stopping' : 'running', cause)
+      // It had ended and only the last word of its story was missing.
+      if (newest.exit !== undefined && newest.state === 'finishing') {
+        const { exit } = newest
+        return this.#tell(this.#owned.get(record.id), { type: 'child.exited', end: exit, cause: newest.reason ?? cause })
+      }
       this.#tell(this.#owned.get(record.id), { type: 'child.gone', cause, again })
     }
     this.#askKeepers(record.id, record.keepers, settle)
+  }
+
+  /** Ours from an earlier life, and nobody looks after it yet. What has no process waits for nothing but the keepers. */
+  #takeUp(record: SessionRecord): void {
+    const { id } = record
+    if (record.owner !== this.#ctx.self || FINAL_STATES.has(record.state) || this.#owned.has(id)) return
+    if (record.runner !== this.#ctx.self || waitsForPlace(record)) return this.#resume(record)
+    if (this.#children !== undefined && !this.#children.has(id) && !this.#waiting.has(id)) this.#childGone(record)
   }
 
   /** Owned here when this peer went away, and running nowhere: it goes on here unless it went on elsewhere meanwhile. */
   #resume(record: SessionRecord): void {
     this.#askKeepers(record.id, record.keepers, (newest) => {
       if (newest?.owner !== this.#ctx.self || FINAL_STATES.has(newest.state) || this.#owned.has(record.id)) return
-      if (newest.runner !== this.#ctx.self)
+      if (newest.runner !== this.#ctx.self || waitsForPlace(newest))
         this.#own(newest, newest.desired === 'stop' ? 'stopping' : 'placing', 'this peer is back')
     })
   }
@@ -776,6 +851,16 @@ export class Sessions {
     this.records.all.set(record.id, next)
     return next
   }
+}
+
+/** It runs here, or is on its way in or out. */
+function hasChild({ step }: Owned): boolean {
+  return step === 'starting' || step === 'running' || step === 'finishing' || step === 'stopping'
+}
+
+/** A draining peer waits for it: it runs here, or will have a place or none in a moment. */
+function occupies(owned: Owned): boolean {
+  return hasChild(owned) || owned.step === 'submitted' || owned.step === 'placing'
 }
 
 function orderOf(record: SessionRecord): RunOrder {

@@ -38,7 +38,7 @@ export function hold(
   by: PeerId,
   now: number
 ): string | undefined {
-  expire(admission, now)
+  const used = granted(admission, now)
   const claimed = admission.claims.get(session)
   if (claimed !== undefined) {
     if (claimed.until !== Infinity) claimed.until = now + HOLD_MS
@@ -47,7 +47,6 @@ export function hold(
   if (admission.paused) return 'paused by its owner'
   if (admission.draining) return 'going down'
   if (admission.claims.size >= CLAIMS_MAX) return `holds ${CLAIMS_MAX} sessions already`
-  const used = granted(admission)
   const freeCpu = admission.offer.cpuMilli - used.cpuMilli
   const freeMemory = admission.offer.memoryBytes - used.memoryBytes
   if (ask.cpuMilli > freeCpu)
@@ -74,7 +73,9 @@ export function release(admission: Admission, session: SessionId): boolean {
   return admission.claims.delete(session)
 }
 
-export function granted(admission: Admission): Offer {
+/** What holds and grants take together at this moment. */
+export function granted(admission: Admission, now: number): Offer {
+  expire(admission, now)
   let cpuMilli = 0
   let memoryBytes = 0
   for (const claim of admission.claims.values()) {

@@ -37,6 +37,8 @@ export const WEIGHTS = {
 export const STALE_MS = 6_000
 /** Peers named in a record with their reasons; the others are counted. */
 export const REASONS_MAX = 24
+/** Characters of one reason: RecordWire takes no longer one. */
+const REASON_CHARS = 300
 
 export interface Choice {
   /** Best first; every one passed the filter. */
@@ -80,8 +82,8 @@ function obstacle(view: PlacementView, i: number, ask: Ask, now: number): string
 }
 
 function score(view: PlacementView, i: number, ask: Ask, now: number, random: () => number): number {
-  const cpuLeft = (view.freeCpu[i]! - ask.cpuMilli) / view.offerCpu[i]!
-  const memoryLeft = (view.freeMemory[i]! - ask.memoryBytes) / view.offerMemory[i]!
+  const cpuLeft = shareOf(view.freeCpu[i]! - ask.cpuMilli, view.offerCpu[i]!)
+  const memoryLeft = shareOf(view.freeMemory[i]! - ask.memoryBytes, view.offerMemory[i]!)
   const busy = view.busy[i]!
   const age = Math.min(1, Math.max(0, (now - view.at[i]!) / STALE_MS - 1))
   return (
@@ -116,7 +118,7 @@ export function explain(
       peer,
       name: view.names[i]!,
       score: points === undefined ? null : Math.round(points * 1000) / 1000,
-      reason
+      reason: reason.slice(0, REASON_CHARS)
     })
   }
   rows.sort(
@@ -125,7 +127,9 @@ export function explain(
       (b.score ?? -9) - (a.score ?? -9) ||
       (a.name < b.name ? -1 : 1)
   )
-  return { sentence: sentence(view, ask, chosen, rows), candidates: rows.slice(0, REASONS_MAX) }
+  const more = rows.length - REASONS_MAX
+  const rest = more > 0 ? ` (and ${more} more PCs, not listed)` : ''
+  return { sentence: sentence(view, ask, chosen, rows) + rest, candidates: rows.slice(0, REASONS_MAX) }
 }
 
 function sentence(view: PlacementView, ask: Ask, chosen: PeerId | undefined, rows: Why['candidates']): string {
@@ -152,6 +156,8 @@ function praise(view: PlacementView, i: number, ask: Ask): string {
   return parts.join(', ')
 }
 
+/** A PC that gives none of something can still take work that asks for none of it. */
+const shareOf = (free: number, offer: number): number => (offer > 0 ? free / offer : 0)
 const nameIn = (view: PlacementView, peer: string): string => view.names[view.index.get(peer) ?? -1] ?? peer
 const cores = (milli: number): string => String(Math.round(milli / 100) / 10)
 const gib = (bytes: number): string => String(Math.round((bytes / 2 ** 30) * 10) / 10)

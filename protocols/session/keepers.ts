@@ -49,25 +49,31 @@ export function replaceKeepers(
 
 /**
  * Milliseconds until this keeper may take the session over; undefined when it may not at all (final, owner present,
- * not a keeper). `gone(peer)` gives the milliseconds since the last word of a peer that membership holds for dead, else undefined.
+ * not a keeper). `gone(peer)`: milliseconds since a peer that membership holds for dead was first missed, else undefined.
  */
 export function takeoverInMs(
   record: SessionRecord,
   self: PeerId,
-  gone: (peer: PeerId) => number | undefined,
-  isAlive: (peer: PeerId) => boolean
+  gone: (peer: PeerId) => number | undefined
 ): number | undefined {
   if (FINAL_STATES.has(record.state) || record.owner === self) return undefined
   const ownerGoneMs = gone(record.owner)
-  if (ownerGoneMs === undefined) return undefined
-  // The owner may have handed the run over with its last breath: then that peer answers for it.
-  if (record.runner !== undefined && record.runner !== record.owner && isAlive(record.runner)) return undefined
-  const rank = record.keepers.filter((keeper) => isAlive(keeper) || keeper === self).indexOf(self)
+  // The owner may have handed the run over with its last breath: then that peer answers for it as long as it lives.
+  const runnerGoneMs = record.runner === undefined || record.runner === self ? Infinity : gone(record.runner)
+  if (ownerGoneMs === undefined || runnerGoneMs === undefined) return undefined
+  // A keeper under suspicion still has its turn: two keepers must not see themselves as the first.
+  const rank = record.keepers.filter((keeper) => keeper === self || gone(keeper) === undefined).indexOf(self)
   if (rank < 0) return undefined
-  return Math.max(0, TAKEOVER_AFTER_MS + rank * TAKEOVER_RANK_MS - ownerGoneMs)
+  return Math.max(0, TAKEOVER_AFTER_MS + rank * TAKEOVER_RANK_MS - Math.min(ownerGoneMs, runnerGoneMs))
 }
 
-/** A session whose run was lost with its PC starts again elsewhere only if it was asked for, or never started. */
+/** It has no process: it waits for its first place, or for its next. */
+export function waitsForPlace({ state }: SessionRecord): boolean {
+  return state === 'submitted' || state === 'placing' || state === 'pending'
+}
+
+/** A session whose run was lost with its PC starts again elsewhere only if it was asked for, or when none was under way. */
 export function survivesRunner(record: SessionRecord): boolean {
-  return record.startedAt === undefined || record.spec.restart === 'on-node-loss' || record.spec.restart === 'always'
+  const { restart } = record.spec
+  return record.startedAt === undefined || waitsForPlace(record) || restart === 'on-node-loss' || restart === 'always'
 }

@@ -7,6 +7,8 @@ import type { BlobRef, PeerId, SessionId } from '../ports.ts'
 
 /** A record stays under one frame with room for the envelope. */
 export const RECORD_MAX_BYTES = 48 * 1024
+/** Of that, what a person asks for; the rest is room for the story of the session. */
+export const SUBMITTED_MAX_BYTES = 32 * 1024
 
 export const STATES = [
   'submitted',

@@ -84,7 +84,7 @@ export const sessionMachine = setup({
       on: { 'record.accepted': 'placing', 'record.rejected': 'failed', 'session.stop': 'stopped' }
     },
     placing: {
-      entry: [assign({ waitForBackoff: false }), 'place'],
+      entry: [assign({ waitForBackoff: false, moving: false }), 'place'],
       on: {
         'worker.self': 'starting',
         'worker.bound': 'handed',
@@ -138,11 +138,13 @@ export const sessionMachine = setup({
       entry: 'terminate',
       on: {
         'child.exited': [
-          { guard: ({ context }) => context.moving, target: 'placing', actions: assign({ moving: false }) },
+          { guard: ({ context }) => context.moving, target: 'placing' },
           { target: 'stopped' }
         ],
-        'child.notStarted': 'stopped',
-        'child.gone': 'stopped',
+        // It was about to run when the stop came.
+        'child.started': { actions: 'terminate' },
+        'child.notStarted': [{ guard: ({ context }) => context.moving, target: 'placing' }, { target: 'stopped' }],
+        'child.gone': [{ guard: ({ context }) => context.moving, target: 'placing' }, { target: 'stopped' }],
         'session.stop': { actions: assign({ moving: false }) }
       },
       after: { grace: { actions: 'kill' }, giveUp: 'failed' }

@@ -11,7 +11,8 @@ export function summarize(record: SessionRecord): SessionRecord {
   }
   const summary: SessionRecord = {
     ...record,
-    spec: { ...record.spec, args, env: {}, appUri: record.spec.appUri.slice(0, 400), cwd: '' },
+    spec: { ...record.spec, args, env: {}, labels: {}, appUri: record.spec.appUri.slice(0, 400), cwd: '' },
+    restarts: [],
     tried: record.tried.slice(-1),
     history: record.history.slice(-1)
   }

@@ -47,7 +47,7 @@ test(
     await runner.killPeerProcess()
 
     const second = await pulse.elsewhere(first.name)
-    expect(stateOf(first.pid)).toBe('T')
+    expect(stateOf(first.pid)).toBe('frozen')
     await following.prints(`beat ${second.name}`)
 
     await runner.up()
@@ -56,7 +56,7 @@ test(
     expect((await mesh.until(fork, { what: `notice of the older run on ${runner.name}` })).fix).toBe(
       `omega stop ${id.slice(0, 8)}`
     )
-    expect(stateOf(first.pid)).toBe('T')
+    expect(stateOf(first.pid)).toBe('frozen')
     await pulse.goesOn(second.pid)
     expect(await session(runner, id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
     pulse.neverTwo()
@@ -115,7 +115,7 @@ test.skipIf(namespacesMissing() !== undefined)(
 
     runner.heal()
     await mesh.allSeeAll(mesh.peers, 180_000)
-    await mesh.until(() => stateOf(first.pid) === 'T', { what: 'frozen older run' })
+    await mesh.until(() => stateOf(first.pid) === 'frozen', { what: 'frozen older run' })
     const lines = pulse.beats().length
     await pulse.goesOn(second.pid)
     expect(
@@ -254,13 +254,22 @@ class Pulse {
   }
 }
 
-/** State letter of /proc (T: stopped), or `gone`. */
+/** `frozen`, `gone`, or the state letter of /proc. A shell whose new child was stopped before it became a program stands too. */
 function stateOf(pid: number): string {
+  const letter = letterOf(pid)
+  const waitsForFrozen = () => childrenOf(pid).some((child) => letterOf(child) === 'T')
+  if (letter === 'T' || (letter === 'D' && waitsForFrozen())) return 'frozen'
+  return letter === 'Z' || letter === 'X' || letter === '' ? 'gone' : letter
+}
+
+const letterOf = (pid: number): string => /^State:\s*(\S)/m.exec(readProc(`${pid}/status`))?.[1] ?? ''
+const childrenOf = (pid: number): number[] => readProc(`${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number)
+
+function readProc(path: string): string {
   try {
-    const state = /^State:\s*(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 'gone'
-    return state === 'Z' || state === 'X' ? 'gone' : state
+    return readFileSync(`/proc/${path}`, 'utf8')
   } catch {
-    return 'gone'
+    return '' // it has ended
   }
 }
 

@@ -231,7 +231,7 @@ test('processor and memory are never given twice: the rest waits, then runs', LO
       )
     )
     const states = async (): Promise<string[]> => {
-      const { offer } = (await den.nodes()).find((node) => node.self)!
+      const offer = (await den.nodes()).find((node) => node.self)!.offer!
       expect(offer.grantedCpuMilli).toBeLessThanOrEqual(offer.cpuMilli)
       expect(offer.grantedMemoryBytes).toBeLessThanOrEqual(offer.memoryBytes)
       return (await Promise.all(submitted.map(({ id }) => look(id)))).map((session) => session.state).sort()

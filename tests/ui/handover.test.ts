@@ -1,14 +1,6 @@
 /** The way to another member, and what arrives there. */
 import { expect, test } from 'vitest'
-import {
-  decideMove,
-  departure,
-  DRAFTS_MAX_CHARS,
-  members,
-  readArrival,
-  ticketAlive,
-  type Member
-} from '../../ui/lib/handover.ts'
+import { departure, DRAFTS_MAX_CHARS, members, readArrival, ticketAlive, type Member } from '../../ui/lib/handover.ts'
 
 const den: Member = { peerId: 'den', name: 'den', url: 'https://192.168.1.23:8443' }
 const atlas: Member = { peerId: 'atlas', name: 'atlas', url: 'https://192.168.1.21:8443' }
@@ -76,27 +68,4 @@ test('members that answered are tried first; this peer and those that left never
 test('a ticket is used only while it lives', () => {
   expect(ticketAlive(0, 59_999)).toBe(true)
   expect(ticketAlive(0, 60_000)).toBe(false)
-})
-
-test('the page goes by itself to a member that answers with a trusted certificate', () => {
-  expect(
-    decideMove(
-      [
-        { member: den, probe: 'unreachable' },
-        { member: atlas, probe: 'reachable' }
-      ],
-      false
-    )
-  ).toEqual({ by: 'itself', member: atlas })
-})
-
-test('where no try was allowed, a page with a trusted certificate goes by itself and any other waits for a click', () => {
-  const tried = [{ member: den, probe: 'unknown' as const }]
-  expect(decideMove(tried, true)).toEqual({ by: 'itself', member: den })
-  expect(decideMove(tried, false)).toEqual({ by: 'click', member: den })
-})
-
-test('members that do not answer or are not trusted are offered, never gone to', () => {
-  expect(decideMove([{ member: den, probe: 'unreachable' }], true)).toEqual({ by: 'click', member: den })
-  expect(decideMove([], true)).toEqual({ by: 'nobody' })
 })

@@ -72,21 +72,3 @@ export function members(
 export function ticketAlive(receivedAt: number, now: number): boolean {
   return now - receivedAt < TICKET_LIFE_MS
 }
-
-/** What a try at another member's door from this page said. `unknown`: the page was not allowed to try. */
-export type Probe = 'reachable' | 'unreachable' | 'unknown'
-export type Move = { by: 'itself'; member: Member } | { by: 'click'; member: Member } | { by: 'nobody' }
-
-/**
- * Goes by itself to a member that answered with a certificate this browser trusts. Where no try was possible, a page that
- * came with a trusted certificate itself goes to the likeliest one; otherwise one click is needed, since the browser may
- * have to ask a person.
- */
-export function decideMove(tried: readonly { member: Member; probe: Probe }[], trusted: boolean): Move {
-  const reachable = tried.find((t) => t.probe === 'reachable')
-  if (reachable) return { by: 'itself', member: reachable.member }
-  const unknown = tried.find((t) => t.probe === 'unknown')
-  if (unknown && trusted) return { by: 'itself', member: unknown.member }
-  const first = unknown ?? tried[0]
-  return first ? { by: 'click', member: first.member } : { by: 'nobody' }
-}

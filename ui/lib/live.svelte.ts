@@ -6,17 +6,17 @@ import type { NodeView, SessionView } from '../../node/http/views.ts'
 import { call, healthy } from './client.ts'
 import { clock } from './clock.svelte.ts'
 import { drafts } from './drafts.ts'
-import { decideMove, departure, members, ticketAlive, type Member, type Probe } from './handover.ts'
+import { departure, members, ticketAlive, type Member } from './handover.ts'
 import { Link, type Message } from './link.ts'
 import { applyDelta, fromSnapshot, type Mesh } from './merge.ts'
 import type { Source } from './reading.ts'
 import { router } from './router.svelte.ts'
 import { Trace } from './trace.ts'
-import { certificateTrusted } from './trust.ts'
 
-const PROBE_WITHIN_MS = 1_500
+/** A member that has not answered its health in this time is no place to go on at. */
+const ANSWER_WITHIN_MS = 4_000
 /** Members that are tried at once; a home has few, and the likeliest come first. */
-const PROBES_MAX = 8
+const TRIED_MAX = 8
 
 class Live {
   mesh = $state.raw<Mesh | null>(null)
@@ -34,8 +34,6 @@ class Live {
   onrefused: () => void = () => {}
   #ticketAt = 0
   #moving = false
-  /** Asked while the peer lives: afterwards it cannot be found out. */
-  #trusted = false
   #link = new Link(
     {
       now: () => performance.now(),
@@ -65,7 +63,6 @@ class Live {
     document.addEventListener('visibilitychange', this.#resume)
     window.addEventListener('online', this.#resume)
     this.#link.start()
-    void certificateTrusted().then((trusted) => (this.#trusted = trusted))
   }
 
   stop(): void {
@@ -144,48 +141,35 @@ class Live {
     this.wayOut = null
   }
 
-  /** The serving peer is gone: go to another member, by itself where that is safe. */
+  /**
+   * The serving peer is gone: go to another member. By itself to one that answers with a certificate this browser trusts;
+   * otherwise one click is needed, since the browser may have to ask a person.
+   */
   async #moveOn(): Promise<void> {
     const mesh = this.mesh
     if (!mesh || this.#moving || !navigator.onLine) return
     this.#moving = true
-    const others = members(mesh.handover, mesh.nodes, mesh.status.peerId).slice(0, PROBES_MAX)
-    const tried = await Promise.all(others.map(async (member) => ({ member, probe: await probe(member) })))
+    const others = members(mesh.handover, mesh.nodes, mesh.status.peerId).slice(0, TRIED_MAX)
+    const member = await firstTrusted(others)
     this.#moving = false
     if (this.lostSince === null) return
-    const move = decideMove(tried, this.#trusted)
-    if (move.by === 'nobody') return
-    if (move.by === 'click') {
-      this.wayOut = move.member
+    if (!member) {
+      this.wayOut = others[0] ?? null
       return
     }
-    this.moving = move.member.name
-    location.assign(this.addressAt(move.member))
+    this.moving = member.name
+    location.assign(this.addressAt(member))
   }
 }
 
-/** Tries another member's health from this page. The answer itself stays closed to us; that there is one says it lives and is trusted. */
-async function probe(member: Member): Promise<Probe> {
-  const target = new URL('/health', member.url).href
-  let forbidden = false
-  const onViolation = (event: SecurityPolicyViolationEvent) => {
-    if (target.startsWith(event.blockedURI)) forbidden = true
-  }
-  document.addEventListener('securitypolicyviolation', onViolation)
-  try {
-    await fetch(target, {
-      mode: 'no-cors',
-      credentials: 'omit',
-      cache: 'no-store',
-      signal: AbortSignal.timeout(PROBE_WITHIN_MS)
-    })
-    return 'reachable'
-  } catch {
-    await new Promise((resolve) => setTimeout(resolve))
-    return forbidden ? 'unknown' : 'unreachable'
-  } finally {
-    document.removeEventListener('securitypolicyviolation', onViolation)
-  }
+/** What a member's health says stays closed to a page of another; that it answers tells that it lives and is trusted. */
+async function firstTrusted(members: readonly Member[]): Promise<Member | null> {
+  const tries = members.map(async (member) => {
+    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS)
+    await fetch(new URL('/health', member.url), { mode: 'no-cors', credentials: 'omit', cache: 'no-store', signal })
+    return member
+  })
+  return await Promise.any(tries).catch(() => null)
 }
 
 export const live = new Live()

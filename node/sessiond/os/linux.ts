@@ -1,5 +1,5 @@
 /**
- * Linux: sessions of processes, found by process group, OS session, descent, and the OMEGA_SESSION in their environment
+ * Linux: sessions of processes, found by process group, OS session, descent, and the mark in their environment
  * (what setsid or a double fork cannot shed; only a program that clears its environment and detaches escapes).
  */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -67,7 +67,7 @@ function signalTree(tree: Tree, signal: TreeSignal): number {
 /** A shell that runs jobs gives each a group of its own, in the same OS session; setsid leaves both but keeps the mark. */
 function membersOf(tree: Tree): number[] {
   const { leader } = tree
-  const mark = Buffer.from(`OMEGA_SESSION=${tree.session}`)
+  const mark = Buffer.from(tree.mark)
   const all: Process[] = []
   for (const pid of candidates(tree)) {
     const found = pid === process.pid ? undefined : readProcess(pid)

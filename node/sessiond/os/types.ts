@@ -3,7 +3,8 @@ export type TreeSignal = 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'
 
 /** What a session started. */
 export interface Tree {
-  session: string
+  /** `NAME=value` in the environment of all of it and of nothing else (`runMark`). */
+  mark: string
   /** Its first process, the head of its group; 0: unknown or long gone, only its marks are left. */
   leader: number
   /** `forks()` from before it was started. */

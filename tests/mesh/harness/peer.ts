@@ -143,12 +143,16 @@ export class Peer {
 
   /** What a command would read by the local socket, without a process for each look: for waiting. */
   async ask<T>(path: string): Promise<T> {
-    return await new Promise<T>((resolve, reject) => {
+    return JSON.parse(await this.text(path)) as T
+  }
+
+  async text(path: string): Promise<string> {
+    return await new Promise<string>((resolve, reject) => {
       const asked = request({ socketPath: localSocketPath(this.dataDir), path, agent: false }, (response) => {
         let text = ''
         response.setEncoding('utf8').on('data', (part: string) => (text += part))
         response.on('error', reject).on('end', () => {
-          if (response.statusCode === 200) resolve(JSON.parse(text) as T)
+          if (response.statusCode === 200) resolve(text)
           else reject(new Error(`${path} of ${this.name} answers ${response.statusCode}: ${text}`))
         })
       })

@@ -111,6 +111,9 @@ export class MemoryPeer implements PeerApi {
   events() {
     return [...this.eventsNow]
   }
+  counts() {
+    return { refusedConnections: 3 }
+  }
   async create(spec: SpecInput, who: Principal): Promise<Created> {
     this.#called('create', spec, who)
     const id = createHash('sha256')

@@ -117,6 +117,7 @@ test('metrics count the running sessions and give a PC only the use that was rea
   expect(headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/)
   expect(text).toContain(`\nomega_active_sessions_total ${running}\n`)
   expect(text).toContain('\nomega_node_cpu_usage{node="den"} 25\n')
+  expect(text).toContain('\nomega_counts_total{what="refusedConnections"} 3\n')
   expect(text).toContain('omega_node_cpu_usage{node="odd \\"name\\"\\n"} 25')
   expect(text).not.toMatch(/omega_node_cpu_usage\{node="attic"/)
   expect(text).toContain('process_resident_memory_bytes')

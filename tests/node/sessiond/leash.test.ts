@@ -14,7 +14,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { Leash } from '../../../node/sessiond/leash.ts'
 import { sessiondSocket } from '../../../node/sessiond/address.ts'
 import { startPeer } from './peer-rig.ts'
-import { eventually, freshFolder, isGone, linesOf, sessiondPid, startRig, stateOf } from './rig.ts'
+import { eventually, freshFolder, isGone, linesOf, sessiondPid, sessionId, startRig, stateOf } from './rig.ts'
 
 test('a peer that dies and is back in time finds its program running, the same process', async () => {
   const dataDir = freshFolder()
@@ -50,6 +50,18 @@ test('when the peer stays away the program and all it started are frozen, and wa
   rig.host.thaw(session, epoch)
   await eventually(() => [pid, detached].every((one) => stateOf(one) !== 'T'))
   expect(stateOf(other.pid)).toBe('T')
+})
+
+test('two peers share a PC: what is done to a run of one leaves the run of the other alone', async () => {
+  const [one, two] = [await startRig(), await startRig()]
+  const session = sessionId()
+  const older = await one.start({ session, epoch: 1, argv: ['sleep', '1000'] })
+  const newer = await two.start({ session, epoch: 4, argv: ['sleep', '1000'] })
+  one.host.freeze(session, 1)
+  await eventually(() => stateOf(older.pid) === 'T')
+  one.host.discard(session, 1)
+  await eventually(() => isGone(older.pid))
+  expect(stateOf(newer.pid)).toBe('S')
 })
 
 test('a peer that is stopped, though connected, loses the leash, and hears of it when it goes on', async () => {

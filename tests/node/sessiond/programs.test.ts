@@ -124,10 +124,19 @@ test('a program sees its session and its peer, and nothing of Omega or of npm', 
   const rig = await startRig()
   delete process.env.OMEGA_SECRET_FOR_TEST
   delete process.env.npm_config_for_test
-  const { session } = await rig.start({ argv: ['env'], env: { MINE: 'yes', OMEGA_SESSION: 'forged' } })
+  const { session } = await rig.start({
+    argv: ['env'],
+    env: { MINE: 'yes', OMEGA_SESSION: 'forged', OMEGA_RUN: 'forged' }
+  })
   const { out } = await rig.read(session)
   const names = out.split('\n').filter((line) => /^(MINE|OMEGA_|npm_)/i.test(line))
-  expect(names.sort()).toEqual(['MINE=yes', 'OMEGA_PEER_ID=peer-1', 'OMEGA_PEER_NAME=den', `OMEGA_SESSION=${session}`])
+  expect(names.sort()).toEqual([
+    'MINE=yes',
+    'OMEGA_PEER_ID=peer-1',
+    'OMEGA_PEER_NAME=den',
+    expect.stringMatching(/^OMEGA_RUN=[0-9a-f]{32}$/),
+    `OMEGA_SESSION=${session}`
+  ])
 })
 
 test('a program starts in an empty folder of its own and at low priority', async () => {

@@ -1,6 +1,6 @@
 /** A host with a sessiond of its own in a fresh data folder, what it told in order, and ways to look at real processes. */
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -37,7 +37,11 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 export function freshFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'omega-test-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  // While a sessiond takes its own files away, one of the two finds something gone and stops half way.
+  onTestFinished(() => {
+    endSessiond(folder)
+    while (existsSync(folder)) rmSync(folder, { recursive: true, force: true })
+  })
   return folder
 }
 
@@ -76,10 +80,7 @@ export async function startRig(config: Partial<SessiondConfig> = {}, dataDir = f
     blobs,
     config: { hardwareHelper: '', ...config }
   })
-  onTestFinished(async () => {
-    await host.shutdown({ keepSessions: false })
-    endSessiond(dataDir)
-  })
+  onTestFinished(() => host.shutdown({ keepSessions: false }))
   const told: Told[] = []
   const wake: (() => void)[] = []
   const tell = (something: Told) => {

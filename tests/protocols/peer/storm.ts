@@ -111,7 +111,7 @@ class Storm {
     const pc = this.#pick(this.#up())
     switch (deed) {
       case 'submit':
-        return this.#submit()
+        return void this.#submit()
       case 'submitAndKill':
         return this.#submitAndKill(pc)
       case 'stop':
