@@ -29,6 +29,8 @@ export interface Config {
   /** Share of this PC that the mesh may use; undefined: all cores and half of the memory. */
   offer: Offer
   labels: Record<string, string>
+  /** Output and results of ended sessions: kept until there is more of it, or until it is this old. */
+  keep: { bytes: number; ms: number }
   /** How long a PC without a mesh looks for an open door, ms. */
   lookMs: number
 }
@@ -89,10 +91,28 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: UpFlags, hostname: str
     tlsEnabled: tls === 'true',
     offer: readOffer(flags.offer, problems),
     labels: readLabels(flags.label ?? [], problems),
+    keep: {
+      bytes: setting(env, 'OMEGA_KEEP_BYTES', '2G', parseBytes, 'a size, such as 2G', problems),
+      ms: setting(env, 'OMEGA_KEEP_TIME', '7d', parseDuration, 'a duration, such as 12h or 7d', problems)
+    },
     lookMs: 5_000
   }
   if (problems.length > 0) throw new MeshError('BAD_REQUEST', problems.join('; '))
   return config
+}
+
+function setting(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  standard: string,
+  parse: (text: string) => number | undefined,
+  what: string,
+  problems: string[]
+): number {
+  const text = env[name] || standard
+  const value = parse(text)
+  if (value === undefined) problems.push(`${name} is "${text}"; give ${what}`)
+  return value ?? 0
 }
 
 /** `cpu=50%,ram=4G`. */

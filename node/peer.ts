@@ -138,7 +138,8 @@ export class PeerProcess implements PeerApi {
       clock: this.#clock,
       peerId: this.peerId,
       peerName: this.#config.name,
-      blobs: this.#blobs
+      blobs: this.#blobs,
+      config: { finishedKeepBytes: this.#config.keep.bytes, finishedKeepMs: this.#config.keep.ms }
     })
     const membership = loadMembership(dataDir)
     try {

@@ -73,7 +73,11 @@ function startWork(from: Peer, token: string): Running[] {
   }
   const as = ['--url', addressOf(from), '--token', token, '--ca', join(from.dataDir, 'mesh-ca.pem'), 'run']
   const run = (cwd: string, ...words: string[]) => from.spawn([...as, ...words], { cwd })
-  const [player, photos, survey] = [folder('player', makeProject()), folder('photos', RENDER), folder('survey', TRAIN)]
+  const [player, photos, survey] = [
+    folder('player', makeProject()),
+    folder('photos', { 'contact_sheet.py': steps(`f'page {n} done'`) }),
+    folder('survey', { 'train.py': steps(`f'epoch {n}: loss {3 / n:.4f}'`) })
+  ]
   return [
     run(player, '--cpu', '2', '--memory', '2G', '--', 'make', '-j2'),
     run(survey, '--cpu', '1', '--memory', '4G', '--', 'python3', 'train.py', '--epochs', '40'),
@@ -94,5 +98,3 @@ function makeProject(): Record<string, string> {
 function steps(each: string): string {
   return `import time\nfor n in range(1, 400):\n    begin = time.time()\n    while time.time() - begin < 0.3: sum(range(1000))\n    print(${each}, flush=True)\n    time.sleep(0.7)\n`
 }
-const TRAIN = { 'train.py': steps(`f'epoch {n}: loss {3 / n:.4f}'`) }
-const RENDER = { 'contact_sheet.py': steps(`f'page {n} done'`) }
