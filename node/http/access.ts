@@ -6,10 +6,11 @@ import type { RouteOptions } from 'fastify'
 import type { Principal, Role } from './api.ts'
 
 /**
- * `open`: nobody needs to be logged in. `first-run`: an admin, or while no account exists the holder of the one-time link.
- * `viewer`, `user`, `admin`: that role or more. `local`: the PC's own user, over the local socket.
+ * `open`: nobody needs to be logged in. `first-run`: an admin, or while no account exists the holder of the one-time link;
+ * `first-run-viewer`: that holder, or anyone logged in. `viewer`, `user`, `admin`: that role or more. `local`: the PC's own
+ * user, over the local socket.
  */
-export const ACCESS = ['open', 'first-run', 'viewer', 'user', 'admin', 'local'] as const
+export const ACCESS = ['open', 'first-run', 'first-run-viewer', 'viewer', 'user', 'admin', 'local'] as const
 export type Access = (typeof ACCESS)[number]
 
 declare module 'fastify' {
@@ -30,6 +31,7 @@ export function roleAtLeast(role: Role, needed: Role): boolean {
 export function mayEnter(access: Access, principal: Principal | null, firstRun: boolean): boolean {
   if (access === 'open') return true
   if (access === 'first-run') return firstRun || principal?.role === 'admin'
+  if (access === 'first-run-viewer') return firstRun || principal !== null
   if (principal === null) return false
   if (access === 'local') return principal.via === 'local'
   return roleAtLeast(principal.role, access)

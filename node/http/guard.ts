@@ -98,7 +98,8 @@ function loginOf(request: FastifyRequest, app: App, { security }: Context): Logi
 function mustEnter(request: FastifyRequest, context: Context): void {
   // A path that does not exist has no rule of its own.
   const access = request.routeOptions.config.access ?? 'viewer'
-  const firstRun = access === 'first-run' && context.security.firstRun.accepts(header(request, 'omega-first-run') ?? '')
+  const firstRun =
+    access.startsWith('first-run') && context.security.firstRun.accepts(header(request, 'omega-first-run') ?? '')
   if (mayEnter(access, request.principal, firstRun)) return
   if (request.principal === null) throw new DoorError(401, 'UNAUTHENTICATED', 'sign in first')
   const { name, role } = request.principal

@@ -26,7 +26,7 @@ export function statusRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/status',
     {
-      config: { access: 'first-run' },
+      config: { access: 'first-run-viewer' },
       schema: { summary: 'This peer', tags: ['peer'], response: { 200: StatusBody } }
     },
     () => api.status()

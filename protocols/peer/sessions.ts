@@ -194,7 +194,8 @@ export class Sessions {
   resume(): void {
     this.admission.paused = false
     for (const [id, child] of this.#children ?? []) {
-      if (this.#current(id, child.epoch) !== undefined && child.state !== 'exited') this.#ctx.ports.host.thaw(id, child.epoch)
+      if (this.#current(id, child.epoch) !== undefined && child.state !== 'exited')
+        this.#ctx.ports.host.thaw(id, child.epoch)
     }
     this.#ctx.changed('nodes')
   }
@@ -250,7 +251,7 @@ export class Sessions {
     }, REPLACE_KEEPER_MS + WATCH_MS)
   }
 
-  /** Records of live sessions get back the copies that were lost with a keeper. */
+  /** Records of live sessions get back the copies that were lost with a keeper, or never were. */
   #replaceKeepers(id: SessionId): void {
     const record = this.records.all.get(id)
     if (record?.owner !== this.#ctx.self) return
@@ -340,10 +341,14 @@ export class Sessions {
     for (const child of list) {
       // Its room is taken from this moment on, though the keepers are still to be asked whose it is.
       const record = this.records.all.get(child.session)
-      if (child.state !== 'exited' && record !== undefined) adopt(this.admission, child.session, record.spec, record.submitter)
+      if (child.state !== 'exited' && record !== undefined)
+        adopt(this.admission, child.session, record.spec, record.submitter)
     }
     for (const child of list) this.#reconcile(child)
-    for (const record of [...this.records.all.values()]) this.#takeUp(record)
+    for (const record of [...this.records.all.values()]) {
+      if (!this.#owned.has(record.id)) this.#takeUp(record)
+      else if (this.#misses(record)) this.#childGone(record)
+    }
     for (const id of [...this.#waiting]) {
       this.#waiting.delete(id)
       if (this.#owned.get(id)?.step === 'starting') this.#startChild(id)
@@ -354,6 +359,12 @@ export class Sessions {
 
   lost(): void {
     this.#children = undefined
+  }
+
+  /** It should have a child here and has none: sessiond died with it. */
+  #misses({ id, owner, state }: SessionRecord): boolean {
+    const hadChild = state === 'starting' || state === 'running' || state === 'stopping'
+    return owner === this.#ctx.self && hadChild && this.#children?.has(id) === false && !this.#waiting.has(id)
   }
 
   // ---- owning ----
@@ -391,7 +402,13 @@ export class Sessions {
         clearTimeout: (timer) => clock.clearTimeout(timer)
       }
     })
-    const owned: Owned = { actor, causes: [cause], step: 'entering', ordered: false, ...(created === undefined ? {} : { created }) }
+    const owned: Owned = {
+      actor,
+      causes: [cause],
+      step: 'entering',
+      ordered: false,
+      ...(created === undefined ? {} : { created })
+    }
     this.#owned.set(id, owned)
     let last: string | undefined
     actor.subscribe((snapshot) => {
@@ -650,7 +667,9 @@ export class Sessions {
     }
     // A last word of ours that the keepers had and our own disk had not.
     if (owned === undefined) this.#takeUp(record)
-    if (record.desired === 'stop' && !FINAL_STATES.has(record.state)) this.#stopWanted(record, 'its owner')
+    // A run kept frozen here is what a stop is about even when the session has ended elsewhere by then.
+    if (record.desired === 'stop' && (!FINAL_STATES.has(record.state) || this.forks.has(record.id)))
+      this.#stopWanted(record, 'its owner')
     this.#ctx.changed('sessions', record.id)
     this.#armWatch()
   }
@@ -766,6 +785,8 @@ export class Sessions {
       }
       if (!ours) {
         release(this.admission, child.session)
+        // Stopped while this peer was away: nobody will ask for this run any more.
+        if (newest?.desired === 'stop') return this.#ctx.ports.host.discard(child.session, child.epoch)
         this.forks.set(child.session, child.epoch)
         this.#ctx.ports.host.freeze(child.session, child.epoch)
         const why =
@@ -801,7 +822,11 @@ export class Sessions {
       // It had ended and only the last word of its story was missing.
       if (newest.exit !== undefined && newest.state === 'finishing') {
         const { exit } = newest
-        return this.#tell(this.#owned.get(record.id), { type: 'child.exited', end: exit, cause: newest.reason ?? cause })
+        return this.#tell(this.#owned.get(record.id), {
+          type: 'child.exited',
+          end: exit,
+          cause: newest.reason ?? cause
+        })
       }
       this.#tell(this.#owned.get(record.id), { type: 'child.gone', cause, again })
     }

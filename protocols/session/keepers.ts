@@ -31,7 +31,10 @@ export function chooseKeepers(
 /** A keeper that is gone for this long is replaced; records are small, restarts are common. */
 export const REPLACE_KEEPER_MS = 60_000
 
-/** The list with every keeper that is `gone` replaced by a live one; undefined when nothing can or need be done. */
+/**
+ * The list with every keeper that is `gone` replaced by a live one, and filled up when the mesh was smaller at first;
+ * undefined when nothing can or need be done.
+ */
 export function replaceKeepers(
   record: SessionRecord,
   gone: (peer: PeerId) => boolean,
@@ -39,11 +42,10 @@ export function replaceKeepers(
   crypto: Crypto
 ): PeerId[] | undefined {
   const staying = record.keepers.filter((keeper) => !gone(keeper))
-  if (staying.length === record.keepers.length) return undefined
   const candidates = chooseKeepers(record.id, record.owner, alive, crypto, Infinity).filter(
     (peer) => !staying.includes(peer)
   )
-  const coming = candidates.slice(0, record.keepers.length - staying.length)
+  const coming = candidates.slice(0, Math.max(0, KEEPERS - staying.length))
   return coming.length === 0 ? undefined : [...staying, ...coming]
 }
 

@@ -1,29 +1,43 @@
-/** Every peer as an ordinary user, with nothing granted to it. */
-import { mkdirSync, readFileSync, writeFileSync, chownSync } from 'node:fs'
+/** Nothing needs the rights of root: peers of plain users, each on a PC of its own, join, run each other's work, and end. */
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { SessionView } from '../../node/http/views.ts'
 import { startMesh } from './harness/index.ts'
 
-test.skipIf(process.getuid?.() !== 0)(
-  'peers of ordinary users join, run each other’s work and bring files back',
-  { timeout: 300_000 },
-  async () => {
-    await using mesh = await startMesh({
-      peers: [
-        { name: 'atlas', uid: 20_001 },
-        { name: 'den', uid: 20_002 }
-      ]
-    })
-    const atlas = mesh.peer('atlas')
-    const folder = join(atlas.workDir, 'project')
-    mkdirSync(folder)
-    writeFileSync(join(folder, 'in.txt'), 'seven\n')
-    for (const path of [folder, join(folder, 'in.txt')]) chownSync(path, 20_001, 20_001)
-    const script = 'cat in.txt; id -u; nice; echo done > out.txt'
-    const ran = await atlas.omega(['run', '--on', 'den', '--', 'sh', '-c', script], { cwd: folder })
-    expect(ran).toMatchObject({ code: 0, stdout: 'seven\n20002\n10\n' })
-    expect(readFileSync(join(folder, 'out.txt'), 'utf8')).toBe('done\n')
-    const other = await mesh.peer('den').exec(['ls', atlas.dataDir]).end(30_000)
-    expect(other.code).not.toBe(0)
+const [ADA, BOB] = [23_456, 34_567]
+
+test.skipIf(process.getuid?.() !== 0)('peers of two plain users run each other’s work and end whole', { timeout: 400_000 }, async () => {
+  await using mesh = await startMesh({ peers: [{ name: 'atlas', uid: ADA }, { name: 'den', uid: BOB }] })
+  const [atlas, den] = [mesh.peer('atlas'), mesh.peer('den')]
+  await atlas.exec(['sh', '-c', 'echo mine > data.txt; mkdir sub; echo deep > sub/deep.txt']).end(20_000)
+  const script = 'id -u; nice; cat data.txt sub/deep.txt; echo theirs >> data.txt; mkdir made; echo new > made/new.txt; exit 5'
+  const ran = await atlas.omega(['run', '--on', 'den', '--', 'sh', '-c', script])
+  expect(ran).toMatchObject({ code: 5, stdout: `${BOB}\n10\nmine\ndeep\n`, stderr: '' })
+  expect(readFileSync(join(atlas.workDir, 'data.txt'), 'utf8')).toBe('mine\ntheirs\n')
+  expect(statSync(join(atlas.workDir, 'made/new.txt'))).toMatchObject({ uid: ADA, gid: ADA })
+
+  // A peer that dies and comes back takes its session up again, and what it froze goes on.
+  const { id } = await atlas.json<SessionView>(['submit', '--no-files', '--on', 'den', '--', 'sh', '-c', 'while :; do date +%s%N; sleep 0.2; done'])
+  const logs = den.spawn(['logs', '-f', id])
+  await logs.prints('\n')
+  const [program] = den.processes().filter(({ command }) => command.startsWith('sh -c while'))
+  await den.killPeerProcess()
+  const frozen = () => /^State:\s*[TD]/m.test(readFileSync(`/proc/${program!.pid}/status`, 'utf8'))
+  await mesh.until(frozen, { what: 'frozen program of a peer that stays away' })
+  await den.up()
+  await mesh.allSeeAll()
+  await mesh.until(() => !frozen(), { what: 'program that goes on' })
+  await atlas.json(['stop', id])
+  const stopped = async () => (await atlas.ask<SessionView>(`/api/v1/sessions/${id}`)).state === 'stopped'
+  await mesh.until(stopped, { what: 'stopped session' })
+
+  for (const peer of [atlas, den]) {
+    const owners = peer.processes().map(({ pid }) => statSync(`/proc/${pid}`).uid)
+    expect(new Set(owners)).toEqual(new Set([peer.uid]))
+    await peer.omega(['down'])
+    expect(await peer.exited()).toBe(0)
+    await mesh.until(() => peer.processes().length === 0, { what: `end of all that ran on ${peer.name}` })
+    expect(existsSync(join(peer.dataDir, 'omega.sock'))).toBe(false)
   }
-)
+})

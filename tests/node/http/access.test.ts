@@ -15,7 +15,7 @@ const EXPECTED: Record<string, Access> = {
   'POST /api/v1/auth/login': 'open',
   'POST /api/v1/auth/set-password': 'open',
   'POST /api/v1/auth/handover': 'open',
-  'GET /api/v1/status': 'first-run',
+  'GET /api/v1/status': 'first-run-viewer',
   'POST /api/v1/join': 'first-run',
   'POST /api/v1/offers/:id/accept': 'first-run',
   'POST /api/v1/found': 'first-run',
@@ -71,6 +71,7 @@ const EXPECTED: Record<string, Access> = {
 const ENTERS: Record<Access, string[]> = {
   open: ['nobody', 'viewer', 'user', 'admin', 'local'],
   'first-run': ['admin', 'local'],
+  'first-run-viewer': ['viewer', 'user', 'admin', 'local'],
   viewer: ['viewer', 'user', 'admin', 'local'],
   user: ['user', 'admin', 'local'],
   admin: ['admin', 'local'],

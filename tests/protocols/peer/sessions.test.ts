@@ -17,14 +17,14 @@ function formed(seed: number, peers: readonly string[] | number): SimMesh {
 }
 const runsOf = (mesh: SimMesh, job: Job) => mesh.world.runs.of(job.id ?? '')
 const openRuns = (mesh: SimMesh, job: Job) => runsOf(mesh, job).filter((run) => run.toMs === undefined)
-const at = (mesh: SimMesh, pc: SimPc | string, job: Job) => mesh.pc(pc).peer?.sessions.records.all.get(job.id!)
+const at = (mesh: SimMesh, pc: SimPc | string | number, job: Job) => mesh.pc(pc).peer?.sessions.records.all.get(job.id!)
 const settled = (mesh: SimMesh, job: Job, state: string): void =>
   mesh.until(() => mesh.session(job.id)?.state === state, { withinMs: 60_000, what: `the session is ${state}` })
 function runner(mesh: SimMesh, job: Job): SimPc {
   mesh.until(() => openRuns(mesh, job).length === 1 && mesh.session(job.id)?.state === 'running', { withinMs: 30_000, what: 'the session runs' })
   return mesh.pcs.find((pc) => pc.id === mesh.session(job.id)!.runner)!
 }
-function stop(mesh: SimMesh, pc: SimPc | string, job: Job): void {
+function stop(mesh: SimMesh, pc: SimPc | string | number, job: Job): void {
   const { sessions } = mesh.pc(pc).peer!
   let answer: MeshError | 'stopped' | undefined
   sessions.stop(sessions.records.all.get(job.id!)!, 'ann', (error) => (answer = error ?? 'stopped'))
@@ -297,6 +297,20 @@ test('a program that is nowhere fails with the reason, however long it is, and t
   mesh.restart(keeper)
   mesh.until(() => keeper.peer?.phase === 'active', { withinMs: 5000, what: 'a keeper is back' })
   expect(at(mesh, keeper, job)).toMatchObject({ state: 'failed' })
+})
+
+test('when sessiond dies with its children, what restarts is placed again and the rest fails with that reason', () => {
+  const mesh = formed(95, 1)
+  const [again, never] = [mesh.submit(0, 'sleep infinity', { restart: 'always' }), mesh.submit(0, 'sleep infinity', { restart: 'no' })]
+  mesh.until(() => [again, never].every((job) => mesh.session(job.id)?.state === 'running'), { withinMs: 5000, what: 'both run' })
+  const { sessions } = mesh.pc(0).peer!
+  sessions.lost()
+  expect(mesh.session(again.id)!.state, 'until sessiond is back nobody knows').toBe('running')
+  sessions.children([])
+  mesh.run(100)
+  expect(mesh.session(never.id)).toMatchObject({ state: 'failed', reason: expect.stringContaining('its process was gone') })
+  expect(mesh.session(again.id)).toMatchObject({ epoch: 2, owner: mesh.pc(0).id })
+  expect(mesh.session(again.id)!.history.map((step) => step.state)).toContain('placing')
 })
 
 const SPEC: SessionSpec = {
