@@ -2,6 +2,7 @@
  * Settings of one peer from the environment and the flags of `omega up`. Parsing is pure: what came in, a config or the
  * whole list of problems out. Defaults are here and nowhere else.
  */
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import envPaths from 'env-paths'
 import { MeshError } from '../protocols/errors.ts'
@@ -75,7 +76,11 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: UpFlags, hostname: str
     }
   }
   const name = (flags.name ?? env.OMEGA_NAME ?? hostname.split('.')[0] ?? '').trim() || 'pc'
-  if (name.length > 64) problems.push(`the name "${name.slice(0, 20)}…" has ${name.length} characters; at most 64`)
+  checkName('the name', name, problems)
+  const meshName = env.OMEGA_CLUSTER_NAME?.trim() || ownMeshName(name)
+  checkName('OMEGA_CLUSTER_NAME', meshName, problems)
+  const bind = env.OMEGA_BIND ?? ''
+  if (bind !== '' && isIP(bind) === 0) problems.push(`OMEGA_BIND is "${bind}"; give an IP address of this PC, such as 127.0.0.1`)
   const logLevel = (flags.logLevel ?? env.OMEGA_LOG_LEVEL ?? 'info') as Config['logLevel']
   if (!LEVELS.includes(logLevel)) problems.push(`OMEGA_LOG_LEVEL is "${logLevel}"; levels are ${LEVELS.join(', ')}`)
   const tls = env.OMEGA_TLS_ENABLED ?? 'true'
@@ -84,9 +89,9 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: UpFlags, hostname: str
     dataDir: dataDirOf(env),
     name,
     ...ports,
-    bind: env.OMEGA_BIND ?? '',
+    bind,
     portsSet,
-    meshName: env.OMEGA_CLUSTER_NAME || `${name}'s mesh`,
+    meshName,
     logLevel,
     tlsEnabled: tls === 'true',
     offer: readOffer(flags.offer, problems),
@@ -115,18 +120,35 @@ function setting(
   return value ?? 0
 }
 
+/** Certificates carry names: so many bytes, and nothing that could fake another line on a screen. */
+const NAME_BYTES = 64
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
+
+function checkName(what: string, name: string, problems: string[]): void {
+  const bytes = Buffer.byteLength(name)
+  const shown = [...name].filter((char) => !UNPRINTABLE.test(char)).slice(0, 20).join('')
+  if (bytes > NAME_BYTES) problems.push(`${what} "${shown}…" takes ${bytes} bytes; at most ${NAME_BYTES}`)
+  if (UNPRINTABLE.test(name)) problems.push(`${what} "${shown}" has characters that cannot be shown`)
+}
+
+function ownMeshName(name: string): string {
+  const own = `${name}'s mesh`
+  return Buffer.byteLength(own) <= NAME_BYTES ? own : name
+}
+
 /** `cpu=50%,ram=4G`. */
 function readOffer(text: string | undefined, problems: string[]): Offer {
   const offer: Offer = {}
   for (const part of (text ?? '').split(',').filter((p) => p !== '')) {
-    const [key, value = ''] = part.split('=')
+    const at = part.indexOf('=')
+    const [key, value] = at < 0 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)]
     const share = /^(\d+(?:\.\d+)?)%$/.exec(value)
     const percent = share === null ? undefined : Number(share[1])
     if (percent !== undefined && percent > 100) problems.push(`--offer ${part}: at most 100 %`)
     if (key === 'cpu') {
       const cores = Number(value)
       if (percent !== undefined) offer.cpu = { share: percent / 100 }
-      else if (value !== '' && cores >= 0) offer.cpu = { milli: Math.round(cores * 1000) }
+      else if (value.trim() !== '' && Number.isFinite(cores) && cores >= 0) offer.cpu = { milli: Math.round(cores * 1000) }
       else problems.push(`--offer ${part}: cpu takes cores or a share, such as cpu=2 or cpu=50%`)
     } else if (key === 'ram' || key === 'memory') {
       const bytes = parseBytes(value)
@@ -140,13 +162,20 @@ function readOffer(text: string | undefined, problems: string[]): Offer {
   return offer
 }
 
+/** What an advertisement takes (protocols/gossip/ad.ts). */
+const LABEL = { max: 32, keyChars: 64, valueChars: 256 } as const
+
 function readLabels(list: readonly string[], problems: string[]): Record<string, string> {
   const labels: Record<string, string> = {}
   for (const text of list) {
     const at = text.indexOf('=')
     if (at < 1) problems.push(`--label ${text}: labels are key=value`)
-    else labels[text.slice(0, at)] = text.slice(at + 1)
+    else if (at > LABEL.keyChars || text.length - at - 1 > LABEL.valueChars) {
+      problems.push(`--label ${text.slice(0, 40)}…: at most ${LABEL.keyChars} characters for the key and ${LABEL.valueChars} for the value`)
+    } else labels[text.slice(0, at)] = text.slice(at + 1)
   }
+  const count = Object.keys(labels).length
+  if (count > LABEL.max) problems.push(`--label is given for ${count} keys; at most ${LABEL.max}`)
   return labels
 }
 

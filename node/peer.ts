@@ -713,8 +713,13 @@ export class PeerProcess implements PeerApi {
         `${this.#store.damagedValues} damaged entries were left out of the data folder`,
         'check the disk'
       )
-    if ((member?.peer.counters.get('store_failed') ?? 0) > 0)
-      add('disk', 'the disk has refused writes since the start', `free room in ${this.#config.dataDir}`)
+    const { trouble: diskTrouble } = this.#store
+    if (diskTrouble !== undefined)
+      add(
+        'disk',
+        `the disk takes no more (${diskTrouble}): no new sessions from here`,
+        `make room on the disk of ${this.#config.dataDir}`
+      )
     return notices
   }
 

@@ -26,7 +26,9 @@ export function nodeView(member: Member, ad: AdView | undefined, context: NodeCo
     peerId: member.peer,
     name: member.name,
     state: self ? 'alive' : member.state,
-    reason: self ? 'this PC' : `${member.state === 'alive' ? 'answers' : member.reason || member.state}, as seen from ${context.selfName}`,
+    reason: self
+      ? 'this PC'
+      : `${member.state === 'alive' ? 'answers' : member.reason || member.state}, as seen from ${context.selfName}`,
     self,
     addresses: [...member.addresses],
     lastSeenMs: heardAt === -Infinity ? null : Math.round(wall - (now - heardAt)),

@@ -13,6 +13,7 @@ import {
 } from '../protocols/joining/index.ts'
 import type { MeshError } from '../protocols/errors.ts'
 import type { PeerId, SessionId } from '../protocols/ports.ts'
+import { compareVersion } from '../protocols/session/index.ts'
 import type { SessionRecord, SessionSpec } from '../protocols/session/index.ts'
 import { Timeline, WALL_START_MS } from './clock.ts'
 import { KeyRing } from './crypto.ts'
@@ -204,11 +205,7 @@ export class SimMesh {
     let best: SessionRecord | undefined
     for (const { peer } of this.running) {
       const record = peer?.sessions.records.all.get(id)
-      if (
-        record !== undefined &&
-        (best === undefined || record.epoch > best.epoch || (record.epoch === best.epoch && record.seq > best.seq))
-      )
-        best = record
+      if (record !== undefined && (best === undefined || compareVersion(record, best) > 0)) best = record
     }
     return best
   }

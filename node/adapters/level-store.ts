@@ -4,7 +4,7 @@
  * value carries a checksum over its key and bytes, so that a flipped bit is noticed; such a value is dropped, said and counted.
  */
 import { mkdirSync } from 'node:fs'
-import { open, rm } from 'node:fs/promises'
+import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { Level } from 'level'
@@ -16,6 +16,8 @@ export interface LevelStore extends Store {
   readonly damagedValues: number
   /** True when the folder was damaged at start and had to be repaired; what was written last may be missing. */
   readonly repaired: boolean
+  /** Why the last write failed, in the system's words; undefined once one was taken again. It is tried every few seconds. */
+  readonly trouble: string | undefined
   /** Writes what waits, then closes. Operations after it fail with STORE_FAILED. */
   close(): Promise<void>
 }
@@ -27,6 +29,8 @@ const BATCH_MAX_BYTES = 4 << 20
 const CHECKSUM_BYTES = 4
 /** More than LevelDB writes when it opens an almost empty folder. */
 const ROOM_BYTES = 256 << 10
+/** A store that refused a write is tried again by itself this often. */
+const TRY_AGAIN_MS = 5_000
 /** Never stored; deleting it makes an empty batch flush what unsynced writes before it left behind. */
 const NO_KEY = '\0'
 
@@ -68,7 +72,17 @@ export async function openLevelStore(dir: string, log?: Log): Promise<LevelStore
     await repair(db, dir)
     repaired = true
   }
+  if (await hasDroppedRecords(dir)) {
+    log?.warn('store damaged, what could not be read was left out', { dir })
+    repaired = true
+  }
   return new QueuedLevel(db, dir, repaired, log)
+}
+
+/** LevelDB leaves out what it cannot read of its write-ahead log, and says so only in a file of its own. */
+async function hasDroppedRecords(dir: string): Promise<boolean> {
+  const text = await readFile(join(dir, 'LOG'), 'latin1').catch(() => '')
+  return /: dropping \d+ bytes; Corruption/.test(text)
 }
 
 async function repair(db: Level<string, Uint8Array>, dir: string): Promise<void> {
@@ -88,6 +102,8 @@ async function repair(db: Level<string, Uint8Array>, dir: string): Promise<void>
 class QueuedLevel implements LevelStore {
   damagedValues = 0
   readonly repaired: boolean
+  trouble: string | undefined
+  #tryAgain: NodeJS.Timeout | undefined
   readonly #db: Level<string, Uint8Array>
   readonly #dir: string
   readonly #log: Log | undefined
@@ -127,6 +143,7 @@ class QueuedLevel implements LevelStore {
 
   async close(): Promise<void> {
     this.#closed = true
+    clearTimeout(this.#tryAgain)
     if (this.#working || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     await this.#db.close()
   }
@@ -172,12 +189,22 @@ class QueuedLevel implements LevelStore {
       const batch = writes.flatMap((write) => write.batch)
       const sync = writes.some((write) => write.sync)
       await this.#db.batch(batch.length > 0 ? batch : [{ type: 'del', key: NO_KEY }], { sync })
+      this.trouble = undefined
     } catch (cause) {
       this.#broken = true
       error = failed(`writing to ${this.#dir} failed`, cause, 'make room on the disk; later writes are tried again')
-      this.#log?.error('store write failed', { dir: this.#dir, error: causeOf(cause).message })
+      this.trouble = causeOf(cause).message
+      this.#log?.error('store write failed', { dir: this.#dir, error: this.trouble })
+      this.#armTryAgain()
     }
     for (const write of writes) later(() => write.done(error))
+  }
+
+  #armTryAgain(): void {
+    clearTimeout(this.#tryAgain)
+    if (this.#closed) return
+    this.#tryAgain = setTimeout(() => this.write([], { sync: true }, () => {}), TRY_AGAIN_MS)
+    this.#tryAgain.unref()
   }
 
   async #carryOutLoad({ prefix, done }: Load): Promise<void> {

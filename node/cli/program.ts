@@ -50,7 +50,7 @@ function build(ended: (code: number | undefined) => void): Command {
     .version(programVersion())
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'omega: ')) })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'omega: ').replace('\n(', ' (')) })
     .showSuggestionAfterError()
     .option('--url <url>', 'talk to another peer, such as https://192.168.1.20:8443')
     .option('--token <token>', 'token for --url')

@@ -82,8 +82,7 @@ function tellWhenActive(peer: PeerProcess, flags: Flags): void {
     print(`${status.name} is up in mesh "${status.mesh?.name ?? ''}" (${status.mesh?.id.slice(0, 8) ?? ''})`)
     for (const url of status.urls) print(`page     ${url}`)
     if (link !== null) print(`first    ${link}   (makes the owner's account, good once)`)
-    for (const notice of status.notices)
-      print(`notice   ${notice.text}${notice.fix === '' ? '' : ` -> ${notice.fix}`}`)
+    for (const notice of status.notices) print(`notice   ${notice.text}${notice.fix === '' ? '' : ` -> ${notice.fix}`}`)
     if (flags.browser !== false && !told.looking) openBrowser(link ?? status.urls[0])
   }
   peer.onChange(tell)

@@ -59,6 +59,9 @@ export class Listener {
     })
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
+      // A browser opens connections ahead of need: an answer to one that stayed silent would be read as the answer to its
+      // first request. A closed one is opened again.
+      if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return socket.destroy()
       const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
       socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
     })

@@ -143,7 +143,13 @@ function create(peer: PeerId, side: 0 | 1, id: number, kind: string, meta: Recor
   }
 }
 
-function open(state: ChannelState, peer: PeerId, id: number, kind: string, meta: Record<string, unknown>): ChannelEffect[] {
+function open(
+  state: ChannelState,
+  peer: PeerId,
+  id: number,
+  kind: string,
+  meta: Record<string, unknown>
+): ChannelEffect[] {
   const channel = create(peer, 1, id, kind, meta)
   if (!state.linked.has(peer)) return [{ e: 'closed', key: channel.key, why: 'no link to that peer' }]
   state.channels.set(channel.key, channel)
@@ -283,7 +289,13 @@ function onFrame(state: ChannelState, from: PeerId, msg: ChannelFrame): ChannelE
   }
 }
 
-function onOpen(state: ChannelState, from: PeerId, id: number, kind: string, meta: Record<string, unknown>): ChannelEffect[] {
+function onOpen(
+  state: ChannelState,
+  from: PeerId,
+  id: number,
+  kind: string,
+  meta: Record<string, unknown>
+): ChannelEffect[] {
   const channel = create(from, 0, id, kind, meta)
   if (state.channels.has(channel.key)) return []
   let open = 0
@@ -326,7 +338,8 @@ function onResume(state: ChannelState, channel: Channel, offset: number): Channe
 }
 
 function onCredit(state: ChannelState, channel: Channel, offset: number): ChannelEffect[] {
-  if (offset > channel.outEnd + (channel.ended ? 1 : 0)) return abort(state, channel, 'credit for bytes that were never sent')
+  if (offset > channel.outEnd + (channel.ended ? 1 : 0))
+    return abort(state, channel, 'credit for bytes that were never sent')
   channel.endSeen ||= offset > channel.outEnd
   const to = Math.min(offset, channel.outEnd)
   if (to <= channel.outStart) return closeIfDone(state, channel)
@@ -369,7 +382,10 @@ function close(state: ChannelState, channel: Channel, why: string | undefined): 
 
 // ---- frames ----
 
-const messageOf = ({ id, side }: Pick<Channel, 'id' | 'side'>, body: { t: string; [key: string]: unknown }): Message => ({ ...body, c: id, s: side })
+const messageOf = (
+  { id, side }: Pick<Channel, 'id' | 'side'>,
+  body: { t: string; [key: string]: unknown }
+): Message => ({ ...body, c: id, s: side })
 
 function frame(channel: Channel, body: { t: string; [key: string]: unknown }, refused: () => void): ChannelEffect {
   return {
@@ -403,5 +419,11 @@ function keepFarewell(state: ChannelState, peer: PeerId, msg: Message): void {
 function farewells(state: ChannelState, peer: PeerId): ChannelEffect[] {
   const list = state.farewells.get(peer) ?? []
   state.farewells.delete(peer)
-  return list.map((msg) => ({ e: 'frame', to: peer, msg, held: () => false, refused: () => keepFarewell(state, peer, msg) }))
+  return list.map((msg) => ({
+    e: 'frame',
+    to: peer,
+    msg,
+    held: () => false,
+    refused: () => keepFarewell(state, peer, msg)
+  }))
 }

@@ -87,6 +87,8 @@ export class Peer {
   readonly #listeners = new Set<(what: Changed) => void>()
   readonly #life: Actor<typeof peerMachine>
   #boots = 0
+  /** The latest that this peer said of itself, by key. */
+  readonly #said = new Map<string, Uint8Array>()
   #seq = 0
   #advertisedAt = -Infinity
   #advertised: AdDynamic | undefined
@@ -317,6 +319,15 @@ export class Peer {
         })
       })
     })
+  }
+
+  /** The count of boots was lost with a disk: the others hold a version of an earlier life, and would for ever. */
+  #outlive(epoch: number): void {
+    this.#boots = epoch + 1
+    this.#ports.store.write([{ put: 'boots', value: encodeCbor(this.#boots) }], { sync: true }, (error) =>
+      this.#diskTold(error)
+    )
+    for (const [key, body] of [...this.#said]) this.#put(key, body)
   }
 
   /** Versions of what this peer says of itself start above those of its earlier lives. */
@@ -562,6 +573,11 @@ export class Peer {
     const slash = found.key.indexOf('/')
     const topic = found.key.slice(0, slash)
     const key = found.key.slice(slash + 1)
+    if (
+      this.#said.has(found.key) &&
+      (found.epoch > this.#boots || (found.epoch === this.#boots && found.seq > this.#seq))
+    )
+      return this.#outlive(found.epoch)
     try {
       switch (topic) {
         case 'ad.s':
@@ -703,6 +719,7 @@ export class Peer {
   }
 
   #put(key: string, body: Uint8Array): void {
+    this.#said.set(key, body)
     if (this.#boots === 0) return
     this.#runGossip({ k: 'put', key, epoch: this.#boots, seq: ++this.#seq, body })
   }

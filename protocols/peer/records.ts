@@ -70,7 +70,13 @@ export class Records {
     if (bytes.length > RECORD_MAX_BYTES) {
       const shorter = shortened(record)
       if (encodeCbor(shorter).length <= RECORD_MAX_BYTES) return this.commit(shorter, copies, done)
-      return done(0, new MeshError('TOO_LARGE', `the record of the session takes ${bytes.length} bytes; at most ${RECORD_MAX_BYTES} can be kept`))
+      return done(
+        0,
+        new MeshError(
+          'TOO_LARGE',
+          `the record of the session takes ${bytes.length} bytes; at most ${RECORD_MAX_BYTES} can be kept`
+        )
+      )
     }
     this.all.set(record.id, record)
     let onDisk = 0
@@ -178,6 +184,7 @@ export class Records {
     }
     const stopped: SessionRecord = { ...record, desired: 'stop' }
     this.all.set(id, stopped)
+    if (record.desired === 'run') this.#remindOfStop(record.owner, id)
     this.#write(stopped, encodeCbor(stopped), (error) => {
       done(error === undefined)
       this.#hooks.stopWanted(this.all.get(id) ?? stopped, by)
@@ -234,19 +241,21 @@ export class Records {
     this.#write(merged, encodeCbor(merged), done)
     // At once: an owner that is none any more must not take another step in the new owner's record.
     this.#hooks.adopted(merged)
+    if (merged !== record) this.#remindOfStop(record.owner, record.id)
     if (FINAL_STATES.has(merged.state)) this.#prune()
   }
 
   /** An older version may still bring the wish to stop, which holds for all of them. */
   #heedStop({ id, desired }: SessionRecord): void {
     const mine = this.all.get(id)
-    if (desired === 'stop' && mine?.desired === 'run' && !FINAL_STATES.has(mine.state)) this.stopHere(id, 'a wish kept elsewhere', () => {})
+    if (desired === 'stop' && mine?.desired === 'run' && !FINAL_STATES.has(mine.state))
+      this.stopHere(id, 'a wish kept elsewhere', () => {})
   }
 
-  /** The stop was recorded here while the other could not hear of it. */
+  /** The stop is recorded here; the other may not have heard of it. */
   #remindOfStop(peer: PeerId, id: SessionId): void {
     const mine = this.all.get(id)
-    if (mine?.desired !== 'stop' || FINAL_STATES.has(mine.state)) return
+    if (mine?.desired !== 'stop' || FINAL_STATES.has(mine.state) || peer === this.#ctx.self) return
     this.askStop(peer, id, `a wish kept at ${this.#ctx.nameOf(this.#ctx.self)}`.slice(0, 64), () => {})
   }
 

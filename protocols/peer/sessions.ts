@@ -341,8 +341,8 @@ export class Sessions {
     for (const child of list) {
       // Its room is taken from this moment on, though the keepers are still to be asked whose it is.
       const record = this.records.all.get(child.session)
-      if (child.state !== 'exited' && record !== undefined)
-        adopt(this.admission, child.session, record.spec, record.submitter)
+      const mayBeOurs = child.state !== 'exited' && record?.owner === this.#ctx.self && record.epoch === child.epoch
+      if (mayBeOurs) adopt(this.admission, child.session, record.spec, record.submitter)
     }
     for (const child of list) this.#reconcile(child)
     for (const record of [...this.records.all.values()]) {
@@ -813,6 +813,8 @@ export class Sessions {
   #childGone(record: SessionRecord): void {
     const settle = (newest: SessionRecord | undefined): void => {
       if (newest === undefined || newest.owner !== this.#ctx.self || this.#children?.has(record.id) === true) return
+      // It had ended, and this disk has lost the news: a keeper has it.
+      if (FINAL_STATES.has(newest.state)) return this.records.note(newest)
       const again = survivesRunner(newest) && newest.desired !== 'stop'
       const cause = again
         ? 'its process was gone; it starts again'

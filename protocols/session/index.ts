@@ -1,4 +1,12 @@
-export { compareVersion, FINAL_STATES, RECORD_MAX_BYTES, RESTARTS, SpecInput, STATES, SUBMITTED_MAX_BYTES } from './record.ts'
+export {
+  compareVersion,
+  FINAL_STATES,
+  RECORD_MAX_BYTES,
+  RESTARTS,
+  SpecInput,
+  STATES,
+  SUBMITTED_MAX_BYTES
+} from './record.ts'
 export type { Restart, SessionRecord, SessionSpec, SessionState, Why } from './record.ts'
 export { RecordWire, RegFrame, SessionIdWire } from './wire.ts'
 export { sessionMachine } from './session.machine.ts'

@@ -137,10 +137,7 @@ export const sessionMachine = setup({
     stopping: {
       entry: 'terminate',
       on: {
-        'child.exited': [
-          { guard: ({ context }) => context.moving, target: 'placing' },
-          { target: 'stopped' }
-        ],
+        'child.exited': [{ guard: ({ context }) => context.moving, target: 'placing' }, { target: 'stopped' }],
         // It was about to run when the stop came.
         'child.started': { actions: 'terminate' },
         'child.notStarted': [{ guard: ({ context }) => context.moving, target: 'placing' }, { target: 'stopped' }],

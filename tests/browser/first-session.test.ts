@@ -13,6 +13,7 @@ import { browserMissing, launchBrowser } from './harness/index.ts'
 import type { Browser } from './harness/index.ts'
 import { findings } from './looks.ts'
 import {
+  addressesOf,
   addressOf,
   authorityOf,
   firstRunLink,
@@ -264,7 +265,7 @@ describe.skipIf(browserMissing(true))('a first session in a browser that trusts 
     await page.waitForURL((url) => !url.href.startsWith(addressOf(den!)), { timeout: 60_000 })
     await signedIn(page)
     await page.getByRole('heading', { name: 'Start a session' }).waitFor()
-    expect([atlas!, lark!].map((peer) => `${addressOf(peer)}/#/sessions/start`)).toContain(page.url())
+    expect(await addressesOf([atlas!, lark!], '/sessions/start')).toContain(page.url())
     expect(await page.getByLabel('Command').inputValue()).toBe('python3 half-ty')
     expect(await page.getByLabel('Memory').inputValue()).toBe('3 GiB')
 

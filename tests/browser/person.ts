@@ -10,6 +10,12 @@ export const ADA = { name: 'ada', password: 'three small boats' }
 /** Where every PC on the LAN finds the page of this peer. */
 export const addressOf = (peer: Peer): string => `https://${peer.address}:${peer.env.OMEGA_PORT ?? '8443'}`
 
+/** This place in the page, at each address that these peers tell the others. */
+export async function addressesOf(peers: Peer[], place: string): Promise<string[]> {
+  const states = await Promise.all(peers.map((peer) => peer.status()))
+  return states.flatMap(({ urls }) => urls.map((url) => `${url}/#${place}`))
+}
+
 /** Good only at the PC itself, by http://localhost. */
 export const localAddressOf = (peer: Peer): string => `http://localhost:${peer.env.OMEGA_LOCAL_PORT ?? '8442'}`
 

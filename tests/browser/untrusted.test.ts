@@ -8,7 +8,7 @@ import { startMesh } from '../mesh/harness/index.ts'
 import { Complaints, whoAmI } from './complaints.ts'
 import { browserMissing, launchBrowser, proceedPastWarning } from './harness/index.ts'
 import { findings } from './looks.ts'
-import { addressOf, firstRunLink, makeAccount, signedIn, signIn } from './person.ts'
+import { addressesOf, addressOf, firstRunLink, makeAccount, signedIn, signIn } from './person.ts'
 
 test.skipIf(browserMissing())(
   'without trust one signs in past the warning, and goes on at another PC by one click, with login, place and draft',
@@ -43,7 +43,7 @@ test.skipIf(browserMissing())(
 
     await warned(page, () => wayOut.click())
     await signedIn(page)
-    expect([atlas, lark].map((peer) => `${addressOf(peer)}/#/sessions/start`)).toContain(page.url())
+    expect(await addressesOf([atlas, lark], '/sessions/start')).toContain(page.url())
     expect(await page.getByLabel('Command').inputValue()).toBe('make -j')
     await page.getByRole('link', { name: 'Dashboard' }).click()
     await page.getByRole('heading', { name: 'Two PCs ready, one away.' }).waitFor({ timeout: 60_000 })

@@ -263,7 +263,8 @@ function stateOf(pid: number): string {
 }
 
 const letterOf = (pid: number): string => /^State:\s*(\S)/m.exec(readProc(`${pid}/status`))?.[1] ?? ''
-const childrenOf = (pid: number): number[] => readProc(`${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number)
+const childrenOf = (pid: number): number[] =>
+  readProc(`${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number)
 
 function readProc(path: string): string {
   try {

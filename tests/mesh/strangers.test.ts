@@ -18,7 +18,8 @@ const LONG = { timeout: 400_000 }
 const KINDS: Record<string, (socket: Socket) => void> = {
   'random bytes': (socket) => socket.end(randomBytes(200_000)),
   'a web request': (socket) => socket.end('GET /api/v1/nodes HTTP/1.1\r\nhost: x\r\n\r\n'),
-  'half of a handshake': (socket) => socket.end('\x13/multistream/1.0.0\n\x07/noise\n' + '\xff'.repeat(70_000), 'latin1'),
+  'half of a handshake': (socket) =>
+    socket.end('\x13/multistream/1.0.0\n\x07/noise\n' + '\xff'.repeat(70_000), 'latin1'),
   'a length that is none': (socket) => socket.end(Buffer.alloc(100_000, 0xff)),
   'nothing at all': (socket) => socket.end(),
   'a connection that breaks': (socket) => socket.resetAndDestroy()
@@ -30,7 +31,11 @@ test('garbage on the ports for peers, for new PCs and for browsers gets nothing,
   await atlas.json(['invite', '--open', '10m'])
   const before = pidsOf(mesh)
   const counted = await counts(atlas)
-  const [meshPort, joinPort, pagePort] = [portOf(atlas, 'OMEGA_MESH_PORT', 7777), portOf(atlas, 'OMEGA_JOIN_PORT', 7778), portOf(atlas, 'OMEGA_PORT', 8443)]
+  const [meshPort, joinPort, pagePort] = [
+    portOf(atlas, 'OMEGA_MESH_PORT', 7777),
+    portOf(atlas, 'OMEGA_JOIN_PORT', 7778),
+    portOf(atlas, 'OMEGA_PORT', 8443)
+  ]
   // Some who connect and never speak stay for as long as they are let; the others must get their turn all the same.
   const silent = [meshPort, joinPort, pagePort].map((port) => openSocket(atlas, port))
   for (const port of [meshPort, joinPort, pagePort])
@@ -38,8 +43,16 @@ test('garbage on the ports for peers, for new PCs and for browsers gets nothing,
       const heard = await talk(atlas, port, speak)
       expect({ kind, port, heard: leaks(heard) }).toEqual({ kind, port, heard: [] })
     }
-  for (const request of ['GET /api/v1/nodes HTTP/1.1', 'GET /metrics HTTP/1.1', 'POST /api/v1/sessions HTTP/1.1', 'GET /api/v1/nothing HTTP/1.1']) {
-    expect({ request, status: (await askTls(atlas, pagePort, request)).split('\r\n')[0] }).toEqual({ request, status: 'HTTP/1.1 401 Unauthorized' })
+  for (const request of [
+    'GET /api/v1/nodes HTTP/1.1',
+    'GET /metrics HTTP/1.1',
+    'POST /api/v1/sessions HTTP/1.1',
+    'GET /api/v1/nothing HTTP/1.1'
+  ]) {
+    expect({ request, status: (await askTls(atlas, pagePort, request)).split('\r\n')[0] }).toEqual({
+      request,
+      status: 'HTTP/1.1 401 Unauthorized'
+    })
   }
   const failed = async (note: (seen: unknown) => void) => {
     const now = await counts(atlas)
@@ -63,7 +76,9 @@ test('a node that knows the mesh id and has no certificate gets a hello and noth
     const stranger = await strangerNode(status.mesh!.id)
     const heard: string[] = []
     const listen = (plane: string, stream: Stream | undefined): void =>
-      stream?.addEventListener('message', ({ data }) => heard.push(`${plane}: ${Buffer.from(data.subarray()).toString('latin1')}`))
+      stream?.addEventListener('message', ({ data }) =>
+        heard.push(`${plane}: ${Buffer.from(data.subarray()).toString('latin1')}`)
+      )
     for (const plane of PLANES) await stranger.handle(planeProtocol(plane), (stream) => listen(plane, stream))
     const connection = await stranger.dial(target(atlas, status.peerId), { signal: AbortSignal.timeout(30_000) })
     for (const plane of PLANES) {
@@ -80,36 +95,61 @@ test('a node that knows the mesh id and has no certificate gets a hello and noth
   await worksOn(mesh, before)
 })
 
-test('two meshes on one LAN, both with mDNS, do not mix, and a peer of one is a stranger to the other', LONG, async () => {
-  await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark', 'moth'], join: 'none' })
-  const [atlas, den, lark, moth] = ['atlas', 'den', 'lark', 'moth'].map((name) => mesh.peer(name)) as [Peer, Peer, Peer, Peer]
-  for (const [founder, second] of [[atlas, den], [lark, moth]] as const) {
-    await founder.up(['--new'])
-    await second.up(['--join', (await founder.json<{ invite: string }>(['invite'])).invite])
-  }
-  const whole = async () => {
-    await mesh.allSeeAll([atlas, den])
-    await mesh.allSeeAll([lark, moth])
-  }
-  await whole()
-  // All of them at once look for their own by mDNS.
-  await Promise.all(mesh.peers.map((peer) => peer.killPeerProcess('SIGTERM')))
-  await Promise.all(mesh.peers.map((peer) => peer.up()))
-  await whole()
-  for (const [peer, names] of [[atlas, 'atlas den'], [den, 'atlas den'], [lark, 'lark moth'], [moth, 'lark moth']] as const) {
-    expect((await peer.nodes()).map((node) => node.name).sort().join(' ')).toBe(names)
-  }
-  expect((await atlas.status()).mesh?.id).not.toBe((await lark.status()).mesh?.id)
+test(
+  'two meshes on one LAN, both with mDNS, do not mix, and a peer of one is a stranger to the other',
+  LONG,
+  async () => {
+    await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark', 'moth'], join: 'none' })
+    const [atlas, den, lark, moth] = ['atlas', 'den', 'lark', 'moth'].map((name) => mesh.peer(name)) as [
+      Peer,
+      Peer,
+      Peer,
+      Peer
+    ]
+    for (const [founder, second] of [
+      [atlas, den],
+      [lark, moth]
+    ] as const) {
+      await founder.up(['--new'])
+      await second.up(['--join', (await founder.json<{ invite: string }>(['invite'])).invite])
+    }
+    const whole = async () => {
+      await mesh.allSeeAll([atlas, den])
+      await mesh.allSeeAll([lark, moth])
+    }
+    await whole()
+    // All of them at once look for their own by mDNS.
+    await Promise.all(mesh.peers.map((peer) => peer.killPeerProcess('SIGTERM')))
+    await Promise.all(mesh.peers.map((peer) => peer.up()))
+    await whole()
+    for (const [peer, names] of [
+      [atlas, 'atlas den'],
+      [den, 'atlas den'],
+      [lark, 'lark moth'],
+      [moth, 'lark moth']
+    ] as const) {
+      expect(
+        (await peer.nodes())
+          .map((node) => node.name)
+          .sort()
+          .join(' ')
+      ).toBe(names)
+    }
+    expect((await atlas.status()).mesh?.id).not.toBe((await lark.status()).mesh?.id)
 
-  // A peer of the other mesh that is led to the address does not come through the handshake.
-  const before = pidsOf(mesh)
-  const stranger = await strangerNode((await lark.status()).mesh!.id)
-  const { peerId } = await atlas.status()
-  await expect(stranger.dial(target(atlas, peerId), { signal: AbortSignal.timeout(30_000) })).rejects.toThrow()
-  const { stderr, code } = await atlas.omega(['run', '--no-files', '--on', 'lark', '--', 'true'])
-  expect({ code, stderr }).toEqual({ code: 1, stderr: 'omega: no PC of this mesh is called "lark"; `omega nodes` lists them\n' })
-  expect(pidsOf(mesh)).toEqual(before)
-})
+    // A peer of the other mesh that is led to the address does not come through the handshake.
+    const before = pidsOf(mesh)
+    const stranger = await strangerNode((await lark.status()).mesh!.id)
+    const { peerId } = await atlas.status()
+    await expect(stranger.dial(target(atlas, peerId), { signal: AbortSignal.timeout(30_000) })).rejects.toThrow()
+    const { stderr, code } = await atlas.omega(['run', '--no-files', '--on', 'lark', '--', 'true'])
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'omega: no PC of this mesh is called "lark"; `omega nodes` lists them\n'
+    })
+    expect(pidsOf(mesh)).toEqual(before)
+  }
+)
 
 const portOf = (peer: Peer, setting: string, byDefault: number): number => Number(peer.env[setting] ?? byDefault)
 const target = (peer: Peer, peerId: string) =>
@@ -148,7 +188,9 @@ async function askTls(peer: Peer, port: number, request: string): Promise<string
   const socket = connectTls({ port, host: peer.address, rejectUnauthorized: false })
   let text = ''
   socket.setEncoding('utf8').on('data', (part: string) => (text += part))
-  socket.write(`${request}\r\nhost: ${peer.address}:${port}\r\norigin: https://${peer.address}:${port}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  socket.write(
+    `${request}\r\nhost: ${peer.address}:${port}\r\norigin: https://${peer.address}:${port}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`
+  )
   await new Promise((resolve, reject) => socket.once('close', resolve).once('error', reject))
   return text
 }
@@ -164,7 +206,12 @@ async function counts(peer: Peer): Promise<Record<string, number>> {
 }
 
 const pidsOf = (mesh: Mesh): number[][] =>
-  mesh.peers.map((peer) => peer.processes().filter(({ command }) => / up |sessiond/.test(command)).map(({ pid }) => pid))
+  mesh.peers.map((peer) =>
+    peer
+      .processes()
+      .filter(({ command }) => / up |sessiond/.test(command))
+      .map(({ pid }) => pid)
+  )
 
 /** The same processes, all members, and work is done. */
 async function worksOn(mesh: Mesh, before: number[][]): Promise<void> {

@@ -210,7 +210,10 @@ test('without a link nothing is opened', () => {
 test('an end that forgot the channel says so to data and to a resume, and nothing else', () => {
   const pipe = opened()
   pipe.right.state.channels.clear()
-  const answer = (msg: ChannelFrame) => step(pipe.right.state, { k: 'msg', from: 'left', msg }).map((effect) => (effect.e === 'frame' ? effect.msg.t : effect.e))
+  const answer = (msg: ChannelFrame) =>
+    step(pipe.right.state, { k: 'msg', from: 'left', msg }).map((effect) =>
+      effect.e === 'frame' ? effect.msg.t : effect.e
+    )
   expect(answer({ t: 'd', c: 1, s: 1, o: 0, b: bytes(1) })).toEqual(['x'])
   expect(answer({ t: 'r', c: 1, s: 1, o: 0 })).toEqual(['x'])
   for (const t of ['c', 'e'] as const) expect(answer({ t, c: 1, s: 1, o: 0 })).toEqual([])
@@ -249,7 +252,8 @@ test('data at a gap, before the resume, and after the end is no data', () => {
 
 test('one peer may open 256 channels; the next is refused in words, and its own are not counted', () => {
   const pipe = new Pipe()
-  for (let id = 0; id < 257; id++) pipe.step(pipe.right, { k: 'msg', from: 'left', msg: { t: 'o', c: id, s: 1, k: 'x', m: {} } })
+  for (let id = 0; id < 257; id++)
+    pipe.step(pipe.right, { k: 'msg', from: 'left', msg: { t: 'o', c: id, s: 1, k: 'x', m: {} } })
   expect(pipe.right.state.channels.size).toBe(256)
   expect(pipe.right.queue.at(-1)).toMatchObject({ t: 'x', c: 256, w: expect.stringContaining('256') })
   pipe.step(pipe.right, { k: 'open', peer: 'left', id: 1, kind: 'y', meta: {} })

@@ -12,7 +12,10 @@ const LEASH_MS = 5000
 
 function formed(seed: number, peers: readonly string[] | number): SimMesh {
   const mesh = startMesh({ seed, peers })
-  mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree() && mesh.advertised(), { withinMs: 30_000, what: 'the mesh has formed' })
+  mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree() && mesh.advertised(), {
+    withinMs: 30_000,
+    what: 'the mesh has formed'
+  })
   return mesh
 }
 const runsOf = (mesh: SimMesh, job: Job) => mesh.world.runs.of(job.id ?? '')
@@ -21,7 +24,10 @@ const at = (mesh: SimMesh, pc: SimPc | string | number, job: Job) => mesh.pc(pc)
 const settled = (mesh: SimMesh, job: Job, state: string): void =>
   mesh.until(() => mesh.session(job.id)?.state === state, { withinMs: 60_000, what: `the session is ${state}` })
 function runner(mesh: SimMesh, job: Job): SimPc {
-  mesh.until(() => openRuns(mesh, job).length === 1 && mesh.session(job.id)?.state === 'running', { withinMs: 30_000, what: 'the session runs' })
+  mesh.until(() => openRuns(mesh, job).length === 1 && mesh.session(job.id)?.state === 'running', {
+    withinMs: 30_000,
+    what: 'the session runs'
+  })
   return mesh.pcs.find((pc) => pc.id === mesh.session(job.id)!.runner)!
 }
 function stop(mesh: SimMesh, pc: SimPc | string | number, job: Job): void {
@@ -57,7 +63,11 @@ test('a partition runs both sides; healed, the newer run goes on and the older s
   mesh.run(20_000)
   expect(openRuns(mesh, job)).toHaveLength(1)
   expect(old.peer!.sessions.forks.has(job.id!)).toBe(true)
-  stop(mesh, mesh.pcs.find((pc) => pc.id === left!.peer)!, job)
+  stop(
+    mesh,
+    mesh.pcs.find((pc) => pc.id === left!.peer)!,
+    job
+  )
   settled(mesh, job, 'stopped')
   stop(mesh, old, job)
   expect(old.peer!.sessions.forks.has(job.id!)).toBe(false)
@@ -70,11 +80,17 @@ test('a stop given while the runner cannot hear it reaches it when it can', () =
     const job = mesh.submit('attic', 'sleep infinity', { on: 'hall', restart: 'no' })
     const far = runner(mesh, job)
     mesh.cut(['attic', 'den'], [far])
-    mesh.until(() => mesh.agree([mesh.pc('attic'), mesh.pc('den')]), { withinMs: 30_000, what: 'the runner counts as gone' })
+    mesh.until(() => mesh.agree([mesh.pc('attic'), mesh.pc('den')]), {
+      withinMs: 30_000,
+      what: 'the runner counts as gone'
+    })
     stop(mesh, 'attic', job)
     mesh.heal()
     mesh.until(() => openRuns(mesh, job).length === 0, { withinMs: 60_000, what: `nothing of it runs (seed ${seed})` })
-    mesh.until(() => mesh.pcs.every((pc) => at(mesh, pc, job)?.state === 'stopped'), { withinMs: 60_000, what: 'all keepers say stopped' })
+    mesh.until(() => mesh.pcs.every((pc) => at(mesh, pc, job)?.state === 'stopped'), {
+      withinMs: 60_000,
+      what: 'all keepers say stopped'
+    })
   }
 })
 
@@ -90,7 +106,10 @@ test('a stop survives the only keeper that heard it, through a power cut', () =>
   mesh.run(1000)
   mesh.heal()
   mesh.restart('attic')
-  mesh.until(() => openRuns(mesh, job).length === 0 && mesh.session(job.id)?.state === 'stopped', { withinMs: 90_000, what: 'it is stopped everywhere' })
+  mesh.until(() => openRuns(mesh, job).length === 0 && mesh.session(job.id)?.state === 'stopped', {
+    withinMs: 90_000,
+    what: 'it is stopped everywhere'
+  })
   mesh.run(20_000)
   expect(openRuns(mesh, job)).toEqual([])
 })
@@ -125,6 +144,32 @@ test('nobody takes over before 6.5 s have passed since the runner was first miss
   }
 })
 
+test('a keeper that has no link of its own to the runner goes by the word of the others', () => {
+  const mesh = formed(49, 5)
+  const job = mesh.submit(0, 'sleep infinity', { notOn: 'pc0', restart: 'on-node-loss' })
+  const at = runner(mesh, job)
+  const keepers = mesh.pcs.filter((pc) => mesh.session(job.id)!.keepers.includes(pc.id) && pc !== at)
+  mesh.cut(keepers, [at])
+  mesh.run(60_000)
+  expect(runsOf(mesh, job), 'it lives, say those who hear it').toHaveLength(1)
+  const killedMs = mesh.nowMs
+  mesh.killPeerProcess(at)
+  mesh.until(() => runsOf(mesh, job).length === 2, { withinMs: 30_000, what: 'it runs again' })
+  expect(runsOf(mesh, job)[1]!.fromMs - killedMs).toBeGreaterThanOrEqual(TAKEOVER_AFTER_MS)
+  expect(mesh.world.runs.overlaps()).toEqual([])
+})
+
+test('a runner whose links broke first and that died later is taken over all the same', () => {
+  const mesh = formed(52, 4)
+  const job = mesh.submit(0, 'sleep infinity', { notOn: 'pc0', restart: 'always' })
+  const gone = runner(mesh, job)
+  for (const pc of mesh.pcs) if (pc !== gone) gone.station.program!.breakLink(pc.id)
+  mesh.run(20)
+  mesh.kill(gone)
+  mesh.until(() => runsOf(mesh, job).length === 2, { withinMs: 30_000, what: 'it runs again' })
+  expect(mesh.world.runs.overlaps()).toEqual([])
+})
+
 test('the same request twice is one session, at once, later, and after its PC was off', () => {
   const mesh = formed(50, 3)
   const nonce = new Uint8Array(16).fill(7)
@@ -144,7 +189,10 @@ test('the same request twice is one session, at once, later, and after its PC wa
   mesh.kill(0)
   mesh.run(500)
   mesh.restart(0)
-  mesh.until(() => mesh.pc(0).peer?.phase === 'active' && mesh.agree(), { withinMs: 20_000, what: 'the submitter is back' })
+  mesh.until(() => mesh.pc(0).peer?.phase === 'active' && mesh.agree(), {
+    withinMs: 20_000,
+    what: 'the submitter is back'
+  })
   ask()
   mesh.until(() => answers.length >= 3, { withinMs: 5000, what: 'it answers again' })
   expect(new Set(answers.map((answer) => answer.id)).size).toBe(1)
@@ -156,7 +204,12 @@ test('a repeat whose keepers are gone is told how many disks have it now', () =>
   const mesh = formed(51, 2)
   const nonce = new Uint8Array(16).fill(8)
   const told: (number | undefined)[] = []
-  const ask = (): void => mesh.pc(0).peer!.sessions.submit({ ...SPEC, appUri: 'shell:sleep 60', on: 'pc0' }, nonce, (_error, result) => told.push(result?.durability))
+  const ask = (): void =>
+    mesh
+      .pc(0)
+      .peer!.sessions.submit({ ...SPEC, appUri: 'shell:sleep 60', on: 'pc0' }, nonce, (_error, result) =>
+        told.push(result?.durability)
+      )
   ask()
   mesh.until(() => told.length === 1, { withinMs: 5000, what: 'it is accepted' })
   mesh.kill(1)
@@ -184,7 +237,10 @@ test('a PC that shuts down hands over what may move, ends what may not, and leav
   const to = runner(mesh, moves)
   expect(to).not.toBe(from)
   expect(mesh.world.runs.overlaps()).toEqual([])
-  mesh.until(() => mesh.session(waits.id)?.owner !== from.id, { withinMs: 30_000, what: 'another keeper looks after what waits' })
+  mesh.until(() => mesh.session(waits.id)?.owner !== from.id, {
+    withinMs: 30_000,
+    what: 'another keeper looks after what waits'
+  })
   expect(mesh.session(waits.id)!.state).toBe('pending')
   const record = mesh.session(ends.id)!
   if (record.runner === from.id) expect(record.state).toBe('stopped')
@@ -193,13 +249,19 @@ test('a PC that shuts down hands over what may move, ends what may not, and leav
 test('a session that waits for its next try is taken up again by its PC after a restart, and by a keeper if that stays away', () => {
   const mesh = formed(61, 3)
   const job = mesh.submit(0, 'work 1 1', { restart: 'on-failure', on: 'pc2' })
-  mesh.until(() => runsOf(mesh, job).length === 2 && mesh.session(job.id)?.state === 'pending', { withinMs: 20_000, what: 'it failed twice and waits' })
+  mesh.until(() => runsOf(mesh, job).length === 2 && mesh.session(job.id)?.state === 'pending', {
+    withinMs: 20_000,
+    what: 'it failed twice and waits'
+  })
   mesh.kill(2)
   mesh.run(500)
   mesh.restart(2)
   mesh.until(() => runsOf(mesh, job).length === 3, { withinMs: 30_000, what: 'it is tried again' })
   const other = mesh.submit(0, 'work 1 1', { restart: 'on-failure', notOn: 'pc0' })
-  mesh.until(() => runsOf(mesh, other).length === 2 && mesh.session(other.id)?.state === 'pending', { withinMs: 30_000, what: 'the other waits' })
+  mesh.until(() => runsOf(mesh, other).length === 2 && mesh.session(other.id)?.state === 'pending', {
+    withinMs: 30_000,
+    what: 'the other waits'
+  })
   mesh.kill(mesh.pcs.find((pc) => pc.id === mesh.session(other.id)!.owner)!)
   mesh.until(() => runsOf(mesh, other).length === 3, { withinMs: 60_000, what: 'a keeper tries it again' })
   expect(mesh.world.runs.overlaps()).toEqual([])
@@ -265,15 +327,32 @@ function outsideItsKeepers(mesh: SimMesh, name: string): { id: string; nonce: Ui
   for (let n = 0; ; n++) {
     const nonce = new Uint8Array(16).fill(n)
     const id = toHex(crypto.sha256(peerKey(from.id), nonce)).slice(0, 32)
-    if (!chooseKeepers(id, from.id, mesh.pcs.map((pc) => pc.id), crypto).includes(mesh.pc(name).id)) return { id, nonce }
+    if (
+      !chooseKeepers(
+        id,
+        from.id,
+        mesh.pcs.map((pc) => pc.id),
+        crypto
+      ).includes(mesh.pc(name).id)
+    )
+      return { id, nonce }
   }
 }
 
 test('a command longer than a record takes is refused with the bound, and is no session', () => {
   const mesh = formed(92, 2)
   let told: MeshError | undefined
-  mesh.pc(0).peer!.sessions.submit({ ...SPEC, args: ['x'.repeat(33 * 1024)] }, new Uint8Array(16).fill(1), (error) => (told = error))
-  expect(told).toMatchObject({ code: 'TOO_LARGE', message: expect.stringMatching(/take 3\d{4} bytes; at most 32768 fit/) })
+  mesh
+    .pc(0)
+    .peer!.sessions.submit(
+      { ...SPEC, args: ['x'.repeat(33 * 1024)] },
+      new Uint8Array(16).fill(1),
+      (error) => (told = error)
+    )
+  expect(told).toMatchObject({
+    code: 'TOO_LARGE',
+    message: expect.stringMatching(/take 3\d{4} bytes; at most 32768 fit/)
+  })
   expect([...mesh.pc(0).peer!.summaries()]).toEqual([])
 })
 
@@ -281,7 +360,10 @@ test('the longest command that is accepted ends like any other, with its result 
   const mesh = formed(93, 3)
   const long = ['y'.repeat(16_000), 'z'.repeat(15_500)]
   const job = mesh.submit(0, 'work 1 1', { restart: 'on-failure', args: long })
-  mesh.until(() => mesh.session(job.id)?.state === 'finished', { withinMs: 200_000, what: 'it has used up its restarts' })
+  mesh.until(() => mesh.session(job.id)?.state === 'finished', {
+    withinMs: 200_000,
+    what: 'it has used up its restarts'
+  })
   const copies = mesh.pcs.filter((pc) => at(mesh, pc, job)?.state === 'finished')
   expect(copies.length).toBeGreaterThanOrEqual(2)
   expect(at(mesh, copies[0]!, job)!.spec.args).toEqual(long)
@@ -301,14 +383,23 @@ test('a program that is nowhere fails with the reason, however long it is, and t
 
 test('when sessiond dies with its children, what restarts is placed again and the rest fails with that reason', () => {
   const mesh = formed(95, 1)
-  const [again, never] = [mesh.submit(0, 'sleep infinity', { restart: 'always' }), mesh.submit(0, 'sleep infinity', { restart: 'no' })]
-  mesh.until(() => [again, never].every((job) => mesh.session(job.id)?.state === 'running'), { withinMs: 5000, what: 'both run' })
+  const [again, never] = [
+    mesh.submit(0, 'sleep infinity', { restart: 'always' }),
+    mesh.submit(0, 'sleep infinity', { restart: 'no' })
+  ]
+  mesh.until(() => [again, never].every((job) => mesh.session(job.id)?.state === 'running'), {
+    withinMs: 5000,
+    what: 'both run'
+  })
   const { sessions } = mesh.pc(0).peer!
   sessions.lost()
   expect(mesh.session(again.id)!.state, 'until sessiond is back nobody knows').toBe('running')
   sessions.children([])
   mesh.run(100)
-  expect(mesh.session(never.id)).toMatchObject({ state: 'failed', reason: expect.stringContaining('its process was gone') })
+  expect(mesh.session(never.id)).toMatchObject({
+    state: 'failed',
+    reason: expect.stringContaining('its process was gone')
+  })
   expect(mesh.session(again.id)).toMatchObject({ epoch: 2, owner: mesh.pc(0).id })
   expect(mesh.session(again.id)!.history.map((step) => step.state)).toContain('placing')
 })

@@ -15,7 +15,19 @@ const OFFER = { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 }
 const STORM_MS = 60_000
 const QUIET_MS = 90_000
 
-export type Deed = 'killProcess' | 'powerCut' | 'restart' | 'pause' | 'resume' | 'stop' | 'down' | 'submit' | 'submitAndKill'
+/** `cut` parts the PCs in two; then both sides may run the same session, until they are healed. */
+export type Deed =
+  | 'cut'
+  | 'heal'
+  | 'killProcess'
+  | 'powerCut'
+  | 'restart'
+  | 'pause'
+  | 'resume'
+  | 'stop'
+  | 'down'
+  | 'submit'
+  | 'submitAndKill'
 
 export interface StormOptions {
   peers?: number
@@ -51,6 +63,7 @@ class Storm {
   readonly #work: Work[] = []
   readonly #off = new Set<SimPc>()
   readonly #going = new Set<SimPc>()
+  #cut = false
 
   constructor(seed: number, options: StormOptions) {
     this.#options = options
@@ -60,7 +73,10 @@ class Storm {
 
   blow(): Aftermath {
     const { mesh } = this
-    mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree() && mesh.advertised(), { withinMs: 30_000, what: 'the mesh has formed' })
+    mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree() && mesh.advertised(), {
+      withinMs: 30_000,
+      what: 'the mesh has formed'
+    })
     const endMs = mesh.nowMs + STORM_MS
     for (let i = 0; i < 3; i++) this.#submit()
     while (mesh.nowMs < endMs) {
@@ -73,7 +89,12 @@ class Storm {
     for (const work of this.#work) if (work.endless && !work.stopped) this.#stop(work)
     this.#watch(QUIET_MS)
     this.#judge()
-    return { mesh, told: this.told, violations: [...this.violations], accepted: this.#work.filter((work) => work.job.id !== undefined).length }
+    return {
+      mesh,
+      told: this.told,
+      violations: [...this.violations],
+      accepted: this.#work.filter((work) => work.job.id !== undefined).length
+    }
   }
 
   /** Lets time pass; what may never be wrong, even for a moment, is looked at again and again. */
@@ -101,6 +122,8 @@ class Storm {
   }
 
   #can(deed: Deed): boolean {
+    if (deed === 'cut') return !this.#cut
+    if (deed === 'heal') return this.#cut
     if (deed === 'restart') return this.#off.size > 0
     if (deed === 'stop') return this.#work.some((work) => work.job.id !== undefined && !work.stopped)
     if (deed === 'submit') return this.#up().length > 0
@@ -122,6 +145,18 @@ class Storm {
         this.#off.delete(gone)
         return gone.start()
       }
+      case 'cut': {
+        const left = this.mesh.pcs.filter(() => this.#below(2) === 0)
+        this.#note(`${left.map((one) => one.name).join(' ')} are cut off`)
+        this.mesh.cut(
+          left,
+          this.mesh.pcs.filter((one) => !left.includes(one))
+        )
+        this.#cut = true
+        return
+      }
+      case 'heal':
+        return this.#heal()
       case 'pause':
         this.#note(`${pc.name} is paused by its owner`)
         return pc.peer?.sessions.pause()
@@ -151,9 +186,15 @@ class Storm {
 
   #submit(from = this.#pick(this.#up())): Work {
     const endless = this.#below(4) === 0
-    const restart = endless ? (['always', 'on-node-loss'] as const)[this.#below(2)]! : (['no', 'on-failure', 'on-node-loss'] as const)[this.#below(3)]!
+    const restart = endless
+      ? (['always', 'on-node-loss'] as const)[this.#below(2)]!
+      : (['no', 'on-failure', 'on-node-loss'] as const)[this.#below(3)]!
     const cpuMilli = 500 * (1 + this.#below(3))
-    const command = endless ? 'sleep infinity' : this.#below(5) === 0 ? `work ${1 + this.#below(5)} 1` : `sleep ${1 + this.#below(15)}`
+    const command = endless
+      ? 'sleep infinity'
+      : this.#below(5) === 0
+        ? `work ${1 + this.#below(5)} 1`
+        : `sleep ${1 + this.#below(15)}`
     const spec: Partial<SessionSpec> = { restart, cpuMilli }
     const work = { job: this.mesh.submit(from, command, spec), cpuMilli, endless, stopped: false }
     this.#work.push(work)
@@ -182,8 +223,15 @@ class Storm {
     })
   }
 
+  #heal(): void {
+    this.#note('the network is whole')
+    this.mesh.heal()
+    this.#cut = false
+  }
+
   #mend(): void {
     const { mesh } = this
+    if (this.#cut) this.#heal()
     mesh.until(() => this.#going.size === 0, { withinMs: 130_000, what: 'what was shut down is down' })
     for (const pc of this.#off) pc.start()
     this.#off.clear()
@@ -196,17 +244,23 @@ class Storm {
     const { mesh } = this
     const jobs = this.#work.map((work) => work.job)
     const found = lostSessions(mesh, jobs)
-    for (const [a, b] of mesh.world.runs.overlaps()) {
-      found.push(`${a.session.slice(0, 6)} ran twice at ${(b.fromMs / 1000).toFixed(3)} s: epochs ${a.epoch} and ${b.epoch}`)
+    for (const [a, b] of this.#options.deeds.cut === undefined ? mesh.world.runs.overlaps() : []) {
+      found.push(
+        `${a.session.slice(0, 6)} ran twice at ${(b.fromMs / 1000).toFixed(3)} s: epochs ${a.epoch} and ${b.epoch}`
+      )
     }
     for (const { job, stopped, endless } of this.#work) {
       const record = mesh.session(job.id)
       if (record === undefined) continue
       const id = record.id.slice(0, 6)
       const open = mesh.world.runs.of(record.id).filter((run) => run.toMs === undefined).length
+      if (open > 1) found.push(`${id} has ${open} processes in the end`)
       if (stopped && open > 0) found.push(`${id} was stopped and ${open} processes of it run`)
       if (stopped || !endless) {
-        if (!FINAL_STATES.has(record.state)) found.push(`${id} is still "${record.state}" (${record.reason ?? ''})${stopped ? ' though it was stopped' : ''}`)
+        if (!FINAL_STATES.has(record.state))
+          found.push(
+            `${id} is still "${record.state}" (${record.reason ?? ''})${stopped ? ' though it was stopped' : ''}`
+          )
       }
     }
     found.push(...this.#overfull())
@@ -220,12 +274,16 @@ class Storm {
     for (const pc of this.mesh.pcs) {
       const steps = this.mesh.world.runs.runs
         .filter((run) => run.peer === pc.id)
-        .flatMap((run) => [{ at: run.fromMs, cpu: asks.get(run.session) ?? 0 }, { at: run.toMs ?? Infinity, cpu: -(asks.get(run.session) ?? 0) }])
+        .flatMap((run) => [
+          { at: run.fromMs, cpu: asks.get(run.session) ?? 0 },
+          { at: run.toMs ?? Infinity, cpu: -(asks.get(run.session) ?? 0) }
+        ])
         .sort((a, b) => a.at - b.at || a.cpu - b.cpu)
       let used = 0
       for (const { at, cpu } of steps) {
         used += cpu
-        if (used > OFFER.cpuMilli) found.push(`${pc.name} ran ${used} of ${OFFER.cpuMilli} thousandths of a core at ${(at / 1000).toFixed(3)} s`)
+        if (used > OFFER.cpuMilli)
+          found.push(`${pc.name} ran ${used} of ${OFFER.cpuMilli} thousandths of a core at ${(at / 1000).toFixed(3)} s`)
       }
     }
     return found

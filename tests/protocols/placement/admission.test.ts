@@ -71,8 +71,16 @@ test.each<[string, (admission: Admission) => void, RegExp]>([
   ['is paused', (a) => (a.paused = true), /^paused by its owner$/],
   ['is going down', (a) => (a.draining = true), /^going down$/],
   ['has too few cores left', (a) => adopt(a, 'x', ask(3500), 'p'), /^only 0\.5 of 4 offered cores free$/],
-  ['has too little memory left', (a) => (a.offer = { cpuMilli: 4000, memoryBytes: 2 ** 20 }), /^only 1 of 1 MiB offered memory free$/],
-  ['holds 4096 sessions', (a) => Array.from({ length: 4096 }, (_, i) => adopt(a, `s${i}`, ask(0), 'p')), /^holds 4096 sessions already$/]
+  [
+    'has too little memory left',
+    (a) => (a.offer = { cpuMilli: 4000, memoryBytes: 2 ** 20 }),
+    /^only 1 of 1 MiB offered memory free$/
+  ],
+  [
+    'holds 4096 sessions',
+    (a) => Array.from({ length: 4096 }, (_, i) => adopt(a, `s${i}`, ask(0), 'p')),
+    /^holds 4096 sessions already$/
+  ]
 ])('a PC that %s refuses in words', (_what, prepare, words) => {
   const admission = createAdmission({ cpuMilli: 4000, memoryBytes: 2 ** 30 })
   prepare(admission)

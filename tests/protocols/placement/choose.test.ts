@@ -53,11 +53,16 @@ test.each<[string, Partial<ViewRow>, Partial<Ask>, RegExp]>([
   const choice = choose(view, ask(wanted), NOW, () => 0.5)
   expect(choice.ranked.map((entry) => entry.peer)).toEqual(['b'])
   const why = explain(view, ask(wanted), choice, 'b', new Map(), NOW)
-  expect(why.candidates.find((one) => one.peer === 'a')).toMatchObject({ score: null, reason: expect.stringMatching(reason) })
+  expect(why.candidates.find((one) => one.peer === 'a')).toMatchObject({
+    score: null,
+    reason: expect.stringMatching(reason)
+  })
 })
 
 test('each filter lets pass what just fits', () => {
-  const view = viewOf(row('a', { offerCpuMilli: 1000, offerMemoryBytes: GIB, at: NOW - 60_000, labels: { gpu: 'yes', os: 'x' } }))
+  const view = viewOf(
+    row('a', { offerCpuMilli: 1000, offerMemoryBytes: GIB, at: NOW - 60_000, labels: { gpu: 'yes', os: 'x' } })
+  )
   expect(order(view, ask({ labels: { gpu: 'yes' }, on: 'name of a', notOn: 'b' }))).toEqual(['a'])
 })
 
@@ -70,7 +75,9 @@ test('more free room, an idler processor, the files and a fresher reading each r
 })
 
 test('an unread load counts as half, neither idle nor busy', () => {
-  expect(order(viewOf(row('a', { busy: 0.9 }), row('b', { busy: Number.NaN }), row('c', { busy: 0.1 })), ask())).toEqual(['c', 'b', 'a'])
+  expect(
+    order(viewOf(row('a', { busy: 0.9 }), row('b', { busy: Number.NaN }), row('c', { busy: 0.1 })), ask())
+  ).toEqual(['c', 'b', 'a'])
 })
 
 test('equal PCs are asked in an order that the draw decides, so that equal work is spread', () => {
@@ -104,10 +111,20 @@ test('every PC is in the account: the chosen first, each other with its reason',
 
 test('the sentence says when there was one PC only, when it was asked for, and why nobody can', () => {
   const one = viewOf(row('a'), row('b', { paused: true }))
-  const sentence = (wanted: Ask, chosen?: string): string => explain(one, wanted, choose(one, wanted, NOW, () => 0), chosen, new Map(), NOW).sentence
+  const sentence = (wanted: Ask, chosen?: string): string =>
+    explain(
+      one,
+      wanted,
+      choose(one, wanted, NOW, () => 0),
+      chosen,
+      new Map(),
+      NOW
+    ).sentence
   expect(sentence(ask(), 'a')).toMatch(/^name of a: the only PC that can take it; /)
   expect(sentence(ask({ on: 'a' }), 'a')).toMatch(/^name of a: asked for by name; /)
-  expect(sentence(ask({ cpuMilli: 9000 }))).toBe('no peer can take it now: name of a offers 4 cores; name of b paused by its owner')
+  expect(sentence(ask({ cpuMilli: 9000 }))).toBe(
+    'no peer can take it now: name of a offers 4 cores; name of b paused by its owner'
+  )
   const none = new PlacementView()
   expect(explain(none, ask(), { ranked: [] }, undefined, new Map(), NOW).sentence).toBe('no peer is known yet')
 })
@@ -117,7 +134,14 @@ test('of a hundred PCs the account names 24, counts the others, and stays within
   const view = viewOf(...rows)
   const long = new Map(rows.map(({ peer }) => [peer, `could not start it: ${'x'.repeat(400)}`]))
   const wanted = ask({ exclude: long })
-  const why = explain(view, wanted, choose(view, wanted, NOW, () => 0), undefined, new Map(), NOW)
+  const why = explain(
+    view,
+    wanted,
+    choose(view, wanted, NOW, () => 0),
+    undefined,
+    new Map(),
+    NOW
+  )
   expect(why.candidates).toHaveLength(24)
   expect(why.sentence).toContain('and 76 more PCs')
   const carried = { ...record(), why }
@@ -134,7 +158,10 @@ test('what is chosen passes the filter and best comes first, whatever the view h
     grantedCpuMilli: fc.nat(8000),
     grantedMemoryBytes: fc.nat(16).map((n) => n * GIB),
     busy: fc.oneof(fc.constant(Number.NaN), fc.double({ min: 0, max: 1, noNaN: true })),
-    at: fc.oneof(fc.constant(-Infinity), fc.nat(120_000).map((n) => NOW - n))
+    at: fc.oneof(
+      fc.constant(-Infinity),
+      fc.nat(120_000).map((n) => NOW - n)
+    )
   })
   fc.assert(
     fc.property(fc.array(anyRow, { maxLength: 40 }), fc.nat(4000), fc.nat(8), (rows, cpuMilli, gib) => {
@@ -144,9 +171,14 @@ test('what is chosen passes the filter and best comes first, whatever the view h
       const { ranked } = choose(view, wanted, NOW, () => 0)
       const able = named.filter(
         (one) =>
-          one.alive && !one.paused && !one.draining && NOW - one.at <= 60_000 &&
-          one.offerCpuMilli - one.grantedCpuMilli >= cpuMilli && one.offerCpuMilli >= cpuMilli &&
-          one.offerMemoryBytes - one.grantedMemoryBytes >= gib * GIB && one.offerMemoryBytes >= gib * GIB
+          one.alive &&
+          !one.paused &&
+          !one.draining &&
+          NOW - one.at <= 60_000 &&
+          one.offerCpuMilli - one.grantedCpuMilli >= cpuMilli &&
+          one.offerCpuMilli >= cpuMilli &&
+          one.offerMemoryBytes - one.grantedMemoryBytes >= gib * GIB &&
+          one.offerMemoryBytes >= gib * GIB
       )
       expect(ranked.map((entry) => entry.peer).sort()).toEqual(able.map((one) => one.peer).sort())
       for (let i = 1; i < ranked.length; i++) expect(ranked[i - 1]!.score).toBeGreaterThanOrEqual(ranked[i]!.score)

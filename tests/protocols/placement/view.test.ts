@@ -35,7 +35,11 @@ function read(view: PlacementView, peer: string): unknown {
 }
 
 test('the columns hold what a plain map would, through growth, updates and removals', () => {
-  const change = fc.record({ peer: fc.nat(60).map((n) => `p${n}`), n: fc.nat(10_000), remove: fc.integer({ min: 0, max: 3 }).map((n) => n === 0) })
+  const change = fc.record({
+    peer: fc.nat(60).map((n) => `p${n}`),
+    n: fc.nat(10_000),
+    remove: fc.integer({ min: 0, max: 3 }).map((n) => n === 0)
+  })
   fc.assert(
     fc.property(fc.array(change, { maxLength: 200 }), (changes) => {
       const view = new PlacementView()
@@ -50,7 +54,17 @@ test('the columns hold what a plain map would, through growth, updates and remov
       for (const [peer, r] of model) {
         const flags = (r.alive ? 1 : 0) | (r.paused ? 2 : 0) | (r.draining ? 4 : 0)
         const free = [r.offerCpuMilli - r.grantedCpuMilli, r.offerMemoryBytes - r.grantedMemoryBytes]
-        expect(read(view, peer)).toEqual([peer, r.name, r.labels, flags, r.offerCpuMilli, r.offerMemoryBytes, ...free, r.busy, r.at])
+        expect(read(view, peer)).toEqual([
+          peer,
+          r.name,
+          r.labels,
+          flags,
+          r.offerCpuMilli,
+          r.offerMemoryBytes,
+          ...free,
+          r.busy,
+          r.at
+        ])
       }
       expect([...view.index.keys()].sort()).toEqual([...model.keys()].sort())
     })

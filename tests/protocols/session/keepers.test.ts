@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest'
-import { chooseKeepers, FINAL_STATES, replaceKeepers, STATES, survivesRunner, takeoverInMs, TAKEOVER_AFTER_MS } from '../../../protocols/session/index.ts'
+import {
+  chooseKeepers,
+  FINAL_STATES,
+  replaceKeepers,
+  STATES,
+  survivesRunner,
+  takeoverInMs,
+  TAKEOVER_AFTER_MS
+} from '../../../protocols/session/index.ts'
 import type { SessionRecord } from '../../../protocols/session/index.ts'
 import { A, B, C, D, hashes, peerOf, record } from './records.ts'
 
@@ -26,7 +34,9 @@ test('with fewer PCs than three all keep, also a PC alone', () => {
 test('records are spread over the PCs, each about as often', () => {
   const peers = Array.from({ length: 11 }, (_, i) => peerOf(`pc${i}`))
   const counts = new Map<string, number>()
-  for (let n = 0; n < 600; n++) for (const keeper of chooseKeepers(idOf(n), peers[0]!, peers, hashes).slice(1)) counts.set(keeper, (counts.get(keeper) ?? 0) + 1)
+  for (let n = 0; n < 600; n++)
+    for (const keeper of chooseKeepers(idOf(n), peers[0]!, peers, hashes).slice(1))
+      counts.set(keeper, (counts.get(keeper) ?? 0) + 1)
   expect(counts.size).toBe(10)
   for (const count of counts.values()) expect(count).toBeGreaterThan(70)
 })
@@ -35,8 +45,14 @@ test('a keeper that is gone is replaced by a live one; those that stay keep thei
   const isGone = (peer: string): boolean => peer === A
   const replaced = replaceKeepers(record(), isGone, [B, C, D], hashes)
   expect(replaced).toEqual([B, C, D])
-  expect(replaceKeepers(record(), () => false, [A, B, C, D], hashes), 'nobody is gone').toBeUndefined()
-  expect(replaceKeepers(record({ owner: B }), isGone, [B, C], hashes), 'nobody is there to take its place').toBeUndefined()
+  expect(
+    replaceKeepers(record(), () => false, [A, B, C, D], hashes),
+    'nobody is gone'
+  ).toBeUndefined()
+  expect(
+    replaceKeepers(record({ owner: B }), isGone, [B, C], hashes),
+    'nobody is there to take its place'
+  ).toBeUndefined()
 })
 
 test('a record with fewer than three keepers gets more when PCs come', () => {
@@ -71,11 +87,15 @@ test('a PC to which the run was being handed answers for it while it lives, and 
   const binding = record({ owner: A, runner: D, state: 'placing' })
   expect(wait(binding, B, { [A]: 60_000 })).toBeUndefined()
   expect(wait(binding, B, { [A]: 60_000, [D]: 1000 })).toBe(TAKEOVER_AFTER_MS - 1000)
-  expect(wait(record({ owner: A, runner: B, state: 'placing' }), B, { [A]: 60_000 }), 'it was to be bound here and never was').toBe(0)
+  expect(
+    wait(record({ owner: A, runner: B, state: 'placing' }), B, { [A]: 60_000 }),
+    'it was to be bound here and never was'
+  ).toBe(0)
 })
 
 test('what never started, waits for its next start or asks for it starts again elsewhere; the rest waits for its PC', () => {
-  const restart = (policy: SessionRecord['spec']['restart']): SessionRecord => record({ spec: { ...record().spec, restart: policy } })
+  const restart = (policy: SessionRecord['spec']['restart']): SessionRecord =>
+    record({ spec: { ...record().spec, restart: policy } })
   expect(survivesRunner(restart('no'))).toBe(false)
   expect(survivesRunner(restart('on-failure'))).toBe(false)
   expect(survivesRunner(restart('on-node-loss'))).toBe(true)

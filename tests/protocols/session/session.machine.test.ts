@@ -31,7 +31,10 @@ function begin(resume: Entry, { restarts = false, elsewhere = true }: Settings =
       backoffMs: () => 2000,
       mayTryElsewhere: () => elsewhere
     },
-    clock: { setTimeout: (fn: () => void, ms: number) => timeline.at(ms, fn), clearTimeout: (timer) => timeline.clear(timer as never) }
+    clock: {
+      setTimeout: (fn: () => void, ms: number) => timeline.at(ms, fn),
+      clearTimeout: (timer) => timeline.clear(timer as never)
+    }
   })
   actor.start()
   const end = { code: 1, signal: null }
