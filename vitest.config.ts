@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['tests/{protocols,node,sim,contracts,fuzz,checks,setup}/**/*.test.ts'],
-          testTimeout: 30_000
+          testTimeout: 120_000
         }
       },
       {

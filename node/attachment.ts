@@ -44,7 +44,7 @@ class Watcher implements Attachment {
   readonly #id: SessionId
   readonly #options: WatchOptions
   readonly #progress: ((text: string) => void)[] = []
-  #closed = false
+  readonly #gone = new AbortController()
   #wake: () => void = () => {}
   #sink: InputSink | undefined
   #sinkCame: (() => void)[] = []
@@ -89,10 +89,11 @@ class Watcher implements Attachment {
   }
 
   close(): void {
-    this.#closed = true
+    this.#gone.abort()
     this.#sink?.close()
     this.#stopListening()
     this.#wake()
+    for (const came of this.#sinkCame.splice(0)) came()
   }
 
   async *#run(): AsyncGenerator<OutputFrame> {
@@ -104,8 +105,7 @@ class Watcher implements Attachment {
       this.#rejectEnded(error as Error)
       throw error
     } finally {
-      this.#stopListening()
-      this.#sink?.close()
+      this.close()
     }
   }
 
@@ -117,7 +117,8 @@ class Watcher implements Attachment {
       const record = this.#record()
       if (record === undefined)
         throw new MeshError('UNKNOWN_SESSION', `session ${this.#id.slice(0, 8)} is not known here any more`)
-      const started = record.runner !== undefined && record.startedAt !== undefined
+      // A run that is only being started has no output yet; `startedAt` may be of the run before it.
+      const started = record.runner !== undefined && record.startedAt !== undefined && record.state !== 'starting'
       if (started && run !== runOf(record)) {
         if (run !== undefined) from = 0
         if (run !== undefined) this.#tell(`it goes on at ${this.#context.peer.nameOf(record.runner!)}`)
@@ -148,7 +149,7 @@ class Watcher implements Attachment {
     const { peer, host } = this.#context
     if (record.runner === peer.self) {
       this.#setSink(hostSink(host, record))
-      for await (const frame of host.output(record.id, record.epoch, from, { follow })) {
+      for await (const frame of host.output(record.id, record.epoch, from, { follow, signal: this.#gone.signal })) {
         if (this.#closed) return true
         reached(frame.offset)
         yield frame
@@ -159,6 +160,9 @@ class Watcher implements Attachment {
     const channel = peer.channels.open(record.runner!, 'io', { id: record.id, epoch: record.epoch, from, follow })
     this.#setSink(channelSink(channel))
     const reader = new ChannelReader(channel)
+    // A quiet program would hold the channel for as long as it runs.
+    const leave = (): void => channel.abort('the watcher went away')
+    this.#gone.signal.addEventListener('abort', leave)
     try {
       for await (const frame of reader) {
         if (this.#closed) return true
@@ -166,8 +170,11 @@ class Watcher implements Attachment {
         yield frame
       }
     } finally {
+      // Whoever waits for room in this channel would wait for ever.
+      this.#sink?.close()
       this.#sink = undefined
-      if (!reader.complete) channel.abort('the watcher went away')
+      this.#gone.signal.removeEventListener('abort', leave)
+      if (!reader.complete) leave()
     }
     return reader.complete
   }
@@ -211,9 +218,14 @@ class Watcher implements Attachment {
     return local.epoch > summary.epoch || (local.epoch === summary.epoch && local.seq > summary.seq) ? local : summary
   }
 
+  get #closed(): boolean {
+    return this.#gone.signal.aborted
+  }
+
   /** Something of the mesh changed, or a second went by. */
   #change(): Promise<void> {
     return new Promise((resolve) => {
+      if (this.#closed) return resolve()
       const timer = setTimeout(resolve, 1_000)
       this.#wake = () => {
         clearTimeout(timer)
@@ -232,11 +244,11 @@ class Watcher implements Attachment {
   }
 
   async #inputSink(): Promise<InputSink> {
-    while (this.#sink === undefined) {
+    for (;;) {
       if (this.#closed) throw new MeshError('BAD_REQUEST', 'the session takes no input any more')
+      if (this.#sink !== undefined) return this.#sink
       await new Promise<void>((resolve) => this.#sinkCame.push(resolve))
     }
-    return this.#sink
   }
 }
 
@@ -257,11 +269,15 @@ function hostSink(host: PeerHost, { id, epoch }: SessionRecord): InputSink {
 }
 
 function channelSink(channel: ChannelHandle): InputSink {
-  let writable: () => void = () => {}
-  channel.onWritable(() => writable())
+  const waiting: (() => void)[] = []
+  const writable = (): void => {
+    for (const go of waiting.splice(0)) go()
+  }
+  channel.onWritable(writable)
   return {
     write: async (bytes) => {
-      if (!channel.write(encodeInput({ k: 'input', bytes }))) await new Promise<void>((resolve) => (writable = resolve))
+      if (!channel.write(encodeInput({ k: 'input', bytes })))
+        await new Promise<void>((resolve) => waiting.push(resolve))
     },
     end: () => void channel.write(encodeInput({ k: 'end' })),
     signal: (name) => void channel.write(encodeInput({ k: 'signal', name })),
@@ -327,16 +343,18 @@ async function serveOne(context: WatchContext, channel: ChannelHandle): Promise<
     return channel.abort('no such session here')
   serveInput(host, channel, record.id, epoch)
   let writable: () => void = () => {}
-  let closed = false
+  const closed = new AbortController()
+  const { signal } = closed
   channel.onWritable(() => writable())
   channel.onClose(() => {
-    closed = true
+    closed.abort()
     writable()
   })
   try {
-    for await (const frame of host.output(record.id, epoch, from, { follow: follow === true })) {
-      if (closed) return
-      if (!channel.write(encodeOutput(frame)) && !closed) await new Promise<void>((resolve) => (writable = resolve))
+    for await (const frame of host.output(record.id, epoch, from, { follow: follow === true, signal })) {
+      if (signal.aborted) return
+      if (!channel.write(encodeOutput(frame)) && !signal.aborted)
+        await new Promise<void>((resolve) => (writable = resolve))
     }
     channel.end()
   } catch (error) {

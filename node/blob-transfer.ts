@@ -59,7 +59,7 @@ export async function findBlob(peer: Peer, hash: string, peers: readonly PeerId[
       (source) =>
         new Promise<PeerId | undefined>((resolve) => {
           peer.rpc.ask(source, 'blob', hash, ASK_MS, (error, value) =>
-            resolve(error === undefined && (value as { here?: boolean }).here === true ? source : undefined)
+            resolve(error === undefined && (value as { here?: boolean } | null)?.here === true ? source : undefined)
           )
         })
     )

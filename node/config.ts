@@ -80,7 +80,8 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: UpFlags, hostname: str
   const meshName = env.OMEGA_CLUSTER_NAME?.trim() || ownMeshName(name)
   checkName('OMEGA_CLUSTER_NAME', meshName, problems)
   const bind = env.OMEGA_BIND ?? ''
-  if (bind !== '' && isIP(bind) === 0) problems.push(`OMEGA_BIND is "${bind}"; give an IP address of this PC, such as 127.0.0.1`)
+  if (bind !== '' && isIP(bind) === 0)
+    problems.push(`OMEGA_BIND is "${bind}"; give an IP address of this PC, such as 127.0.0.1`)
   const logLevel = (flags.logLevel ?? env.OMEGA_LOG_LEVEL ?? 'info') as Config['logLevel']
   if (!LEVELS.includes(logLevel)) problems.push(`OMEGA_LOG_LEVEL is "${logLevel}"; levels are ${LEVELS.join(', ')}`)
   const tls = env.OMEGA_TLS_ENABLED ?? 'true'
@@ -126,7 +127,10 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 
 function checkName(what: string, name: string, problems: string[]): void {
   const bytes = Buffer.byteLength(name)
-  const shown = [...name].filter((char) => !UNPRINTABLE.test(char)).slice(0, 20).join('')
+  const shown = [...name]
+    .filter((char) => !UNPRINTABLE.test(char))
+    .slice(0, 20)
+    .join('')
   if (bytes > NAME_BYTES) problems.push(`${what} "${shown}…" takes ${bytes} bytes; at most ${NAME_BYTES}`)
   if (UNPRINTABLE.test(name)) problems.push(`${what} "${shown}" has characters that cannot be shown`)
 }
@@ -148,7 +152,8 @@ function readOffer(text: string | undefined, problems: string[]): Offer {
     if (key === 'cpu') {
       const cores = Number(value)
       if (percent !== undefined) offer.cpu = { share: percent / 100 }
-      else if (value.trim() !== '' && Number.isFinite(cores) && cores >= 0) offer.cpu = { milli: Math.round(cores * 1000) }
+      else if (value.trim() !== '' && Number.isFinite(cores) && cores >= 0)
+        offer.cpu = { milli: Math.round(cores * 1000) }
       else problems.push(`--offer ${part}: cpu takes cores or a share, such as cpu=2 or cpu=50%`)
     } else if (key === 'ram' || key === 'memory') {
       const bytes = parseBytes(value)
@@ -171,7 +176,9 @@ function readLabels(list: readonly string[], problems: string[]): Record<string,
     const at = text.indexOf('=')
     if (at < 1) problems.push(`--label ${text}: labels are key=value`)
     else if (at > LABEL.keyChars || text.length - at - 1 > LABEL.valueChars) {
-      problems.push(`--label ${text.slice(0, 40)}…: at most ${LABEL.keyChars} characters for the key and ${LABEL.valueChars} for the value`)
+      problems.push(
+        `--label ${text.slice(0, 40)}…: at most ${LABEL.keyChars} characters for the key and ${LABEL.valueChars} for the value`
+      )
     } else labels[text.slice(0, at)] = text.slice(at + 1)
   }
   const count = Object.keys(labels).length

@@ -63,6 +63,7 @@ export class Member {
   readonly #history = new MinuteHistory()
   readonly #timers: NodeJS.Timeout[] = []
   #sample: Sample
+  #report: ({ json: string } & ReturnType<typeof readReport>) | undefined
   #staticKey = ''
   #addresses = ''
 
@@ -391,16 +392,20 @@ export class Member {
   #hardware(): { report: HardwareReport | undefined; error: string | undefined; ageMs: number } | undefined {
     const { hardware } = this.#parts.host
     if (hardware === undefined) return undefined
-    if (hardware.json === undefined) return { report: undefined, error: hardware.error, ageMs: hardware.ageMs }
-    try {
-      return { report: HardwareReport.parse(JSON.parse(hardware.json)), error: undefined, ageMs: hardware.ageMs }
-    } catch (error) {
-      return {
-        report: undefined,
-        error: `the hardware report is not readable: ${(error as Error).message.slice(0, 200)}`,
-        ageMs: hardware.ageMs
-      }
-    }
+    const { json, error, ageMs } = hardware
+    if (json === undefined) return { report: undefined, error, ageMs }
+    // Asked for at each reading, new each ten minutes.
+    if (this.#report?.json !== json) this.#report = { json, ...readReport(json) }
+    return { report: this.#report.report, error: this.#report.error, ageMs }
+  }
+}
+
+function readReport(json: string): { report: HardwareReport | undefined; error: string | undefined } {
+  try {
+    return { report: HardwareReport.parse(JSON.parse(json)), error: undefined }
+  } catch (error) {
+    const why = (error as Error).message.slice(0, 200)
+    return { report: undefined, error: `the hardware report is not readable: ${why}` }
   }
 }
 

@@ -75,14 +75,15 @@ export class Newcomer {
     }))
   }
 
-  /** The person agrees to join; throws BAD_REQUEST when the offer is gone. */
-  accept(id: string): void {
+  /** The person agrees to join. Resolves when this PC is a member; rejects when that failed, though the search goes on. */
+  async accept(id: string): Promise<void> {
     if (!this.offers().some((offer) => offer.id === id))
       throw new MeshError('BAD_REQUEST', 'that offer is gone: the door was closed or the PC went away')
-    this.#actor.send({ type: 'person.consented', id })
+    await this.#attempt({ type: 'person.consented', id })
   }
-  join(invite: string): void {
-    this.#actor.send({ type: 'invite.given', invite })
+  /** Like `accept`, by an invite. */
+  async join(invite: string): Promise<void> {
+    await this.#attempt({ type: 'invite.given', invite })
   }
   /** A mesh of its own now. */
   decline(): void {
@@ -91,6 +92,20 @@ export class Newcomer {
   /** Why the last attempt to enrol failed. */
   get lastError(): MeshError | undefined {
     return this.#actor.getSnapshot().context.error
+  }
+
+  #attempt(event: JoiningEvent): Promise<void> {
+    const before = this.lastError
+    return new Promise((resolve, reject) => {
+      const watch = this.#actor.subscribe(({ value, status, context: { error } }) => {
+        const failed = error !== undefined && error !== before
+        if (status === 'active' && !failed) return
+        watch.unsubscribe()
+        if (value === 'enrolled') resolve()
+        else reject(failed ? error : new MeshError('BAD_REQUEST', 'this PC has made a mesh of its own meanwhile'))
+      })
+      this.#actor.send(event)
+    })
   }
 
   #look(tell: (event: JoiningEvent) => void): () => void {

@@ -59,6 +59,10 @@ export interface StartOptions {
   say(line: string): void
 }
 
+/** A page goes on at another PC by the first of its addresses that answers: which one that is depends on where the browser is. */
+const PAGES_PER_PEER = 4
+/** Names need a resolver that knows the PCs of a home. */
+const BY_ADDRESS = /^https:\/\/[[\d]/
 /** Changes are told to the doors at most this often. */
 const TELL_MS = 100
 
@@ -206,8 +210,10 @@ export class PeerProcess implements PeerApi {
     const member = this.#member
     if (member === undefined) return []
     return [...member.peer.members()].flatMap(({ peer, name, state }) => {
-      const url = member.peer.ad(peer)?.static?.urls[0]
-      return peer === this.peerId || state !== 'alive' || url === undefined ? [] : [{ peerId: peer, name, url }]
+      if (peer === this.peerId || state !== 'alive') return []
+      const [likeliest, ...others] = member.peer.ad(peer)?.static?.urls ?? []
+      const urls = likeliest === undefined ? [] : [likeliest, ...others.filter((url) => BY_ADDRESS.test(url))]
+      return urls.slice(0, PAGES_PER_PEER).map((url) => ({ peerId: peer, name, url }))
     })
   }
   sessions(): SessionView[] {
@@ -305,7 +311,7 @@ export class PeerProcess implements PeerApi {
       const newcomer = this.#newcomer
       if (newcomer === undefined)
         throw new MeshError('NOT_ACTIVE', 'this peer is still starting; try again in a moment')
-      newcomer.join(invite)
+      await newcomer.join(invite)
       return await this.#afterJoining(newcomer)
     }
     this.#refuseToMove(member)
@@ -319,7 +325,7 @@ export class PeerProcess implements PeerApi {
   async accept(offerId: string): Promise<StatusView> {
     const newcomer = this.#newcomer
     if (newcomer === undefined) throw new MeshError('BAD_REQUEST', 'this PC is not looking for a mesh')
-    newcomer.accept(offerId)
+    await newcomer.accept(offerId)
     return await this.#afterJoining(newcomer)
   }
 
@@ -717,7 +723,7 @@ export class PeerProcess implements PeerApi {
     if (diskTrouble !== undefined)
       add(
         'disk',
-        `the disk takes no more (${diskTrouble}): no new sessions from here`,
+        `the disk refuses what this PC has to keep: ${diskTrouble}`,
         `make room on the disk of ${this.#config.dataDir}`
       )
     return notices

@@ -102,11 +102,12 @@ export class Renewal {
     for (const member of peer.members()) {
       if (!peer.isLinked(member.peer)) continue
       try {
-        return await new Promise((resolve, reject) => {
+        const answer = await new Promise<unknown>((resolve, reject) => {
           peer.rpc.ask(member.peer, 'renew', request, ANSWER_MS, (error, value) =>
-            error === undefined ? resolve(decodeAs(Answer, encodeCbor(value), 'renewed certificates')) : reject(error)
+            error === undefined ? resolve(value) : reject(error)
           )
         })
+        return decodeAs(Answer, encodeCbor(answer), 'renewed certificates')
       } catch (error) {
         last = error as MeshError
       }

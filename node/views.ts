@@ -2,6 +2,7 @@
 import type { AdDynamic, AdStatic } from '../protocols/gossip/index.ts'
 import type { Member } from '../protocols/membership/index.ts'
 import type { AdView } from '../protocols/peer/index.ts'
+import { survivesRunner } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { NodeView, Reading, SessionView } from './http/views.ts'
 
@@ -95,7 +96,7 @@ function readings(member: Member, fixed: AdStatic | undefined, dynamic: AdDynami
 
 const missing = (reason: string): { missing: string } => ({ missing: reason })
 
-/** `runnerGone`: the name of the runner while it is away and nobody may take the session over. */
+/** `runnerGone`: the name of the runner while it is away. */
 export function sessionView(record: SessionRecord, runnerGone: string | undefined): SessionView {
   const { spec } = record
   const lost =
@@ -114,7 +115,7 @@ export function sessionView(record: SessionRecord, runnerGone: string | undefine
     keepers: [...record.keepers],
     epoch: record.epoch,
     placement: record.why ?? null,
-    reason: lost ? `${runnerGone} is away; the session goes on if it comes back` : (record.reason ?? ''),
+    reason: lost ? lossInWords(record, runnerGone) : (record.reason ?? ''),
     cpuMilli: spec.cpuMilli,
     memoryBytes: spec.memoryBytes,
     restart: spec.restart,
@@ -125,6 +126,12 @@ export function sessionView(record: SessionRecord, runnerGone: string | undefine
     endedAt: record.endedAt ?? null,
     history: record.history.map((step) => ({ ...step }))
   }
+}
+
+function lossInWords(record: SessionRecord, runner: string): string {
+  return survivesRunner(record)
+    ? `${runner} is away; the session starts again elsewhere in a moment`
+    : `${runner} is away; the session goes on if it comes back`
 }
 
 /** As a person would type it, at most 200 characters. */

@@ -61,7 +61,8 @@ export async function openLevelStore(dir: string, log?: Log): Promise<LevelStore
   } catch (error) {
     const cause = causeOf(error)
     if (cause.code === 'LEVEL_LOCKED') throw locked(dir, error)
-    if (cause.code !== 'LEVEL_CORRUPTION') {
+    // A file of its own that is gone is damage too.
+    if (cause.code !== 'LEVEL_CORRUPTION' && !cause.message.includes('No such file')) {
       throw failed(
         `the store in ${dir} cannot be opened`,
         error,

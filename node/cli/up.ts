@@ -85,6 +85,10 @@ function tellWhenActive(peer: PeerProcess, flags: Flags): void {
     for (const notice of status.notices) print(`notice   ${notice.text}${notice.fix === '' ? '' : ` -> ${notice.fix}`}`)
     if (flags.browser !== false && !told.looking) openBrowser(link ?? status.urls[0])
   }
-  peer.onChange(tell)
+  const stop = peer.onChange(() => {
+    tell()
+    // A status is made of everything this peer knows: nobody asks for it again and again for nothing.
+    if (told.active) stop()
+  })
   tell()
 }

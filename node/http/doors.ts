@@ -6,6 +6,7 @@ import type { Server as HttpServer } from 'node:http'
 import { isIP } from 'node:net'
 import { MeshError } from '../../protocols/errors.ts'
 import type { Log } from '../../protocols/ports.ts'
+import { isLanAddress } from '../security/mesh-ca.ts'
 import { createSecurity } from '../security/people.ts'
 import type { Argon2Cost, RateLimits } from '../security/people.ts'
 import type { PeerApi } from './api.ts'
@@ -126,8 +127,16 @@ function urlsOf(ports: Doors['ports'], { tlsEnabled, hostNames, bind }: DoorsOpt
   return [local, ...new Set(hosts.map((host) => `https://${host}:${ports.https}`))]
 }
 
-/** Few homes have a DNS that knows their PCs: an IPv4 address works from any of them, a name from some. */
+/**
+ * Few homes have a DNS that knows their PCs: an IPv4 address works from any of them, a name from some. Of two alike the one
+ * that the mesh's certificates may cover comes first.
+ */
 function byReach(a: string, b: string): number {
-  const rank = (name: string) => [4, 0, 6].indexOf(isIP(name))
+  const rank = (name: string) => {
+    const family = isIP(name)
+    if (family === 4) return isLanAddress(name) ? 0 : 1
+    if (family === 6) return isLanAddress(name) ? 2 : 5
+    return name.endsWith('.local') ? 3 : 4
+  }
   return rank(a) - rank(b)
 }

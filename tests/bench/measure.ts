@@ -15,6 +15,26 @@ export function memoryOf(pid: number): Memory {
   return { rssMib: mib('Rss'), pssMib: mib('Pss') }
 }
 
+/** What these processes occupy together: memory of their own, and each mapped file (Node itself, most of all) counted once. */
+export function occupiedMib(pids: readonly number[]): number {
+  let ownKib = 0
+  const filesKib = new Map<string, number>()
+  for (const pid of pids) {
+    let mapping = ''
+    let residentKib = 0
+    for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
+      const head = /^[0-9a-f]+-[0-9a-f]+ \S+ (\S+) \S+ \d+\s+(.*)$/.exec(line)
+      if (head !== null) mapping = `${head[2]} ${head[1]}`
+      const [, key, kib] = /^(Rss|Anonymous):\s+(\d+)/.exec(line) ?? []
+      if (key === 'Rss') residentKib = Number(kib)
+      if (key !== 'Anonymous') continue
+      ownKib += Number(kib)
+      filesKib.set(mapping, Math.max(filesKib.get(mapping) ?? 0, residentKib - Number(kib)))
+    }
+  }
+  return rounded((ownKib + [...filesKib.values()].reduce((sum, kib) => sum + kib, 0)) / 1024)
+}
+
 /** Processor time used so far, by all of its threads, without its children; in steps of 10 ms. */
 export function cpuMsOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')

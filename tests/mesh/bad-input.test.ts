@@ -88,7 +88,7 @@ test('a damaged store is repaired and said, and what it held comes back from the
       'echo',
       text
     ])
-    await mesh.until(async () => (await atlas.ask<SessionView>(`/api/v1/sessions/${id}`)).state === 'finished', {
+    await mesh.until(async () => (await atlas.session(id)).state === 'finished', {
       what: `end of ${text}`
     })
     ids.push(id)
@@ -128,6 +128,12 @@ test('a damaged store is repaired and said, and what it held comes back from the
   await den.up()
   await mesh.allSeeAll()
   await mesh.until(back, { what: 'three sessions on den after its store was gone' })
+  const heard = async (note: (seen: unknown) => void) => {
+    const [node, { uptimeS }] = [(await atlas.nodes()).find(({ name }) => name === 'den'), await den.status()]
+    note(`reading of ${node?.ageMs} ms, up for ${uptimeS} s`)
+    return node?.ageMs != null && node.ageMs < (uptimeS - 1) * 1000
+  }
+  await mesh.until(heard, { what: 'reading of den that is younger than its start' })
   await works(mesh, atlas, den)
   // Beyond repair: a line that says what and what to do, and the folder is left as it is.
   await den.killAll()
@@ -147,7 +153,7 @@ test.skipIf(process.getuid?.() !== 0)(
     try {
       await atlas.up(['--new'])
       const { id: before } = await atlas.json<SessionView>(['submit', '--no-files', '--', 'echo', 'before'])
-      await mesh.until(async () => (await atlas.ask<SessionView>(`/api/v1/sessions/${before}`)).state === 'finished', {
+      await mesh.until(async () => (await atlas.session(before)).state === 'finished', {
         what: 'end of the first'
       })
       const filler = join(atlas.dataDir, 'filler')
@@ -181,32 +187,25 @@ test.skipIf(process.getuid?.() !== 0)(
 
       rmSync(filler)
       await mesh.until(async () => (await told()) === undefined, { what: 'end of the notice' })
-    const after = await until(() => atlas.json<SessionView>(['submit', '--no-files', '--', 'echo', 'after']), {
+      const after = await until(() => atlas.json<SessionView>(['submit', '--no-files', '--', 'echo', 'after']), {
         what: 'accepted session after the disk has room'
       })
-      await mesh.until(
-        async () => (await atlas.ask<SessionView>(`/api/v1/sessions/${after.id}`)).state === 'finished',
-        { what: 'end of the second' }
-      )
-      for (const id of accepted) expect(await atlas.ask(`/api/v1/sessions/${id}`)).toMatchObject({ id })
+      await mesh.inState(atlas, after.id, 'finished')
+      for (const id of accepted) expect(await atlas.session(id)).toMatchObject({ id })
       // With a second keeper a full disk at the submitter is no reason to refuse.
       await den.up(['--join', (await atlas.json<{ invite: string }>(['invite'])).invite])
       await mesh.allSeeAll()
       fill(filler)
-      const elsewhere = await atlas.json<SessionView & { durability: number }>([
-        'submit',
-        '--no-files',
-        '--on',
-        'den',
-        '--',
-        'echo',
-        'there'
-      ])
-      expect(elsewhere.durability).toBe(1)
-      await mesh.until(
-        async () => (await den.ask<SessionView>(`/api/v1/sessions/${elsewhere.id}`)).state === 'finished',
-        { what: 'end of the third' }
+      const pad = `PAD=${'x'.repeat(8000)}`
+      const elsewhere = await mesh.until(
+        async () => {
+          const submitted = ['submit', '--no-files', '--env', pad, '--on', 'den', '--', 'echo', 'there']
+          const session = await atlas.json<SessionView & { durability: number }>(submitted)
+          return session.durability === 1 ? session : undefined
+        },
+        { what: 'session that only the other disk took' }
       )
+      await mesh.inState(den, elsewhere.id, 'finished')
     } finally {
       await atlas.killAll()
       execFileSync('umount', ['-l', atlas.dataDir])

@@ -2,14 +2,14 @@
  * The runner's ways of dying: its peer process alone, the whole PC, the cable. An accepted session is not lost, and without
  * a partition it never runs twice: the program itself writes down where and when it ran, and /proc says what stood still.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { SessionView } from '../../node/http/views.ts'
-import { namespacesMissing, startMesh } from './harness/index.ts'
+import { namespacesMissing, Pulse, startMesh, stateOf } from './harness/index.ts'
 import type { Mesh, Peer } from './harness/index.ts'
 
 const LONG = { timeout: 400_000 }
+/** sessiond freezes what runs when its peer was silent for so long. */
+const LEASH_MS = 5_000
 
 test('its peer process is killed and comes back: adopted, the same process, one run', LONG, async () => {
   await using mesh = await startMesh({ peers: ['atlas', 'den'] })
@@ -17,19 +17,34 @@ test('its peer process is killed and comes back: adopted, the same process, one 
   const pulse = new Pulse(mesh)
   const id = await pulse.submit(atlas, ['--on', 'den'])
   const first = await pulse.first()
+  // This one may go on elsewhere, if the peer is not back before the leash ends.
+  const mobile = new Pulse(mesh, 'mobile')
+  await atlas.json(['node', 'pause'])
+  const mobileId = await mobile.submit(atlas, ['--restart', 'on-node-loss'])
+  const mobileFirst = await mobile.first()
+  await atlas.json(['node', 'resume'])
+  const killedAt = performance.now()
   await den.killPeerProcess()
   await den.up()
+  const awayMs = performance.now() - killedAt
   await mesh.allSeeAll()
   // Nobody takes over what was not asked to be restarted; so it goes on here, however long the peer was away.
   await pulse.goesOn(first.pid)
-  expect(await session(atlas, id)).toMatchObject({ state: 'running', runner: await idOf(den), exit: null })
+  expect(await atlas.session(id)).toMatchObject({ state: 'running', runner: await idOf(den), exit: null })
   pulse.end()
-  const ended = await inState(mesh, atlas, id, 'finished')
+  const ended = await mesh.inState(atlas, id, 'finished')
   expect(ended.exit).toEqual({ code: 0, signal: null })
   expect(new Set(pulse.beats().map((beat) => beat.pid))).toEqual(new Set([first.pid]))
   // Output from before, during and after the outage.
   const { stdout } = await atlas.omega(['logs', id])
   expect(stdout.trim().split('\n')).toHaveLength(pulse.beats().length)
+
+  console.log(`the peer was away for ${(awayMs / 1000).toFixed(1)} s`)
+  if (awayMs < LEASH_MS) await mobile.goesOn(mobileFirst.pid)
+  mobile.end()
+  await mesh.inState(atlas, mobileId, 'finished')
+  mobile.neverTwo()
+  if (awayMs < LEASH_MS) expect(new Set(mobile.beats().map((beat) => beat.pid))).toEqual(new Set([mobileFirst.pid]))
 })
 
 test(
@@ -58,11 +73,11 @@ test(
     )
     expect(stateOf(first.pid)).toBe('frozen')
     await pulse.goesOn(second.pid)
-    expect(await session(runner, id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
+    expect(await runner.session(id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
     pulse.neverTwo()
 
     await runner.json(['stop', id])
-    await inState(mesh, atlas, id, 'stopped')
+    await mesh.inState(atlas, id, 'stopped')
     await gone(mesh, [first.pid, second.pid])
     await mesh.until(async () => (await fork()) === undefined, { what: 'end of the notice' })
     expect((await following.end(60_000)).code).toBe(0)
@@ -85,13 +100,13 @@ test('the power is cut: it runs elsewhere by itself, and not again on the PC tha
   await mesh.allSeeAll()
   const secondId = await idOf(mesh.peer(second.name))
   const knows = async () => {
-    const seen = await session(runner, id)
+    const seen = await runner.session(id)
     return seen.runner === secondId && seen.state === 'running'
   }
   await mesh.until(knows, { what: `news of the takeover on ${runner.name}` })
   expect((await runner.status()).leash.children).toBe(0)
   pulse.end()
-  const ended = await inState(mesh, runner, id, 'finished')
+  const ended = await mesh.inState(runner, id, 'finished')
   expect(ended).toMatchObject({ exit: { code: 0, signal: null }, runner: secondId })
   pulse.neverTwo()
 })
@@ -124,9 +139,9 @@ test.skipIf(namespacesMissing() !== undefined)(
         .slice(lines)
         .filter((beat) => beat.pid === first.pid)
     ).toEqual([])
-    expect(await session(runner, id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
+    expect(await runner.session(id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
     await atlas.json(['stop', id])
-    await inState(mesh, runner, id, 'stopped')
+    await mesh.inState(runner, id, 'stopped')
     await gone(mesh, [first.pid, second.pid])
   }
 )
@@ -149,18 +164,18 @@ test('the submitter dies right after it answered: what it accepted is not lost a
   // One that nobody may take yet, two that are on their way.
   await lark.json(['node', 'pause'])
   const waiting = await submit(['--on', 'lark'])
-  await inState(mesh, atlas, waiting.id, 'pending')
+  await mesh.inState(atlas, waiting.id, 'pending')
   const started = await Promise.all([submit(['--on', 'den']), submit(['--not-on', 'atlas'])])
   await atlas.killAll()
 
   for (const { id, durability } of started) {
     expect(durability).toBeGreaterThanOrEqual(2)
     for (const peer of [den, lark])
-      expect(await inState(mesh, peer, id, 'finished')).toMatchObject({ exit: { code: 0, signal: null } })
+      expect(await mesh.inState(peer, id, 'finished')).toMatchObject({ exit: { code: 0, signal: null } })
     expect((await lark.omega(['logs', id])).stdout).toBe('done on den\n')
   }
   await lark.json(['node', 'resume'])
-  for (const peer of [den, lark]) await inState(mesh, peer, waiting.id, 'finished')
+  for (const peer of [den, lark]) await mesh.inState(peer, waiting.id, 'finished')
   expect((await den.omega(['logs', waiting.id])).stdout).toBe('done on lark\n')
 })
 
@@ -182,110 +197,14 @@ test('the survivor of two takes work, knows what was, and says who is gone', LON
   expect(ran).toMatchObject({ code: 0, stdout: 'here: den\n' })
   await pulse.elsewhere('atlas')
   pulse.end()
-  await inState(mesh, den, id, 'finished')
+  await mesh.inState(den, id, 'finished')
   await atlas.up()
   await mesh.allSeeAll()
-  await inState(mesh, atlas, id, 'finished')
+  await mesh.inState(atlas, id, 'finished')
   pulse.neverTwo()
 })
 
-interface Beat {
-  name: string
-  pid: number
-}
-
-/** A program that writes a line with its place into one file of this machine ten times a second, and prints one. */
-class Pulse {
-  readonly #mesh: Mesh
-  readonly #file: string
-  readonly #end: string
-
-  constructor(mesh: Mesh) {
-    this.#mesh = mesh
-    const top = join(mesh.peers[0]!.folder, '..')
-    this.#file = join(top, 'beats')
-    this.#end = join(top, 'beats-end')
-  }
-
-  async submit(from: Peer, args: string[]): Promise<string> {
-    const script = `while [ ! -e ${this.#end} ]; do echo "$OMEGA_PEER_NAME $$" >> ${this.#file}; echo "beat $OMEGA_PEER_NAME"; sleep 0.1; done`
-    const command = ['submit', '--no-files', '--cpu', '0.1', ...args, '--', 'sh', '-c', script]
-    return (await from.json<SessionView>(command)).id
-  }
-
-  /** In the order in which they were written. */
-  beats(): Beat[] {
-    const lines = existsSync(this.#file) ? readFileSync(this.#file, 'utf8').trimEnd().split('\n') : []
-    return lines.map((line) => line.split(' ')).map(([name = '', pid]) => ({ name, pid: Number(pid) }))
-  }
-
-  async first(): Promise<Beat> {
-    return await this.#mesh.until(() => this.beats()[0], { what: 'first line of the program' })
-  }
-
-  async elsewhere(than: string): Promise<Beat> {
-    const other = () => this.beats().find((beat) => beat.name !== than)
-    return await this.#mesh.until(other, {
-      what: `line of the program from elsewhere than ${than}`,
-      everyMs: 20,
-      withinMs: 120_000
-    })
-  }
-
-  /** Resolves when this process has written another line. */
-  async goesOn(pid: number): Promise<void> {
-    const before = this.beats().length
-    const more = () =>
-      this.beats()
-        .slice(before)
-        .some((beat) => beat.pid === pid)
-    await this.#mesh.until(more, { what: `further line of process ${pid} (${stateOf(pid)})` })
-  }
-
-  end(): void {
-    writeFileSync(this.#end, '')
-  }
-
-  /** Once another process has written, the one before never did again. */
-  neverTwo(): void {
-    const pids = this.beats().map((beat) => beat.pid)
-    const turns = pids.filter((pid, i) => pid !== pids[i - 1])
-    expect(turns).toEqual([...new Set(turns)])
-  }
-}
-
-/** `frozen`, `gone`, or the state letter of /proc. A shell whose new child was stopped before it became a program stands too. */
-function stateOf(pid: number): string {
-  const letter = letterOf(pid)
-  const waitsForFrozen = () => childrenOf(pid).some((child) => letterOf(child) === 'T')
-  if (letter === 'T' || (letter === 'D' && waitsForFrozen())) return 'frozen'
-  return letter === 'Z' || letter === 'X' || letter === '' ? 'gone' : letter
-}
-
-const letterOf = (pid: number): string => /^State:\s*(\S)/m.exec(readProc(`${pid}/status`))?.[1] ?? ''
-const childrenOf = (pid: number): number[] =>
-  readProc(`${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number)
-
-function readProc(path: string): string {
-  try {
-    return readFileSync(`/proc/${path}`, 'utf8')
-  } catch {
-    return '' // it has ended
-  }
-}
-
 const idOf = async (peer: Peer): Promise<string> => (await peer.status()).peerId
-const session = (peer: Peer, id: string): Promise<SessionView> => peer.ask<SessionView>(`/api/v1/sessions/${id}`)
-
-async function inState(mesh: Mesh, peer: Peer, id: string, state: SessionView['state']): Promise<SessionView> {
-  const reached = async (note: (seen: unknown) => void) => {
-    const seen = await session(peer, id)
-    note(`${seen.state}: ${seen.reason}`)
-    return seen.state === state ? seen : undefined
-  }
-  return await mesh.until(reached, { what: `session ${state} on ${peer.name}`, withinMs: 120_000 })
-}
-
 async function gone(mesh: Mesh, pids: number[]): Promise<void> {
   const states = (note: (seen: unknown) => void) => {
     const seen = pids.map(stateOf)

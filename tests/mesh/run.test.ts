@@ -7,7 +7,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, st
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { SessionView } from '../../node/http/views.ts'
-import { startMesh } from './harness/index.ts'
+import { Pulse, startMesh, stateOf } from './harness/index.ts'
 import type { Mesh, Peer } from './harness/index.ts'
 
 const LONG = { timeout: 240_000 }
@@ -176,7 +176,7 @@ test('submit, ps, show, logs and stop', LONG, async () => {
   ])
   expect(submitted).toMatchObject({ durability: 2, submitter: (await atlas.status()).peerId })
   const { id } = submitted
-  await inState(id, 'running')
+  await mesh.inState(atlas, id, 'running')
 
   const listed = await den.json<SessionView[]>(['ps'])
   expect(listed).toMatchObject([{ id, state: 'running', command: expect.stringContaining('sh -c') }])
@@ -197,7 +197,7 @@ test('submit, ps, show, logs and stop', LONG, async () => {
   writeFileSync(go, '')
   await followed.prints('two')
   await atlas.json(['stop', id])
-  await inState(id, 'stopped')
+  await mesh.inState(atlas, id, 'stopped')
   expect(await followed.end(60_000)).toMatchObject({ code: 0, stdout: 'one\ntwo\nbye\n', stderr: 'oops\n' })
   for (const peer of [atlas, den])
     expect(await peer.omega(['logs', id])).toMatchObject({ code: 0, stdout: 'one\ntwo\nbye\n', stderr: 'oops\n' })
@@ -208,15 +208,34 @@ test('submit, ps, show, logs and stop', LONG, async () => {
 
 test('show says why the chosen one, and why not the other, when both could', LONG, async () => {
   const { id } = await atlas.json<SessionView>(['submit', '--no-files', '--cpu', '0.1', '--', 'true'])
-  const session = await inState(id, 'finished')
+  const session = await mesh.inState(atlas, id, 'finished')
   expect(session.placement?.sentence).toMatch(/^(atlas|den): best of 2; /)
   expect(session.placement?.candidates[1]?.reason).toMatch(/^scored lower: .*cores free/)
   const never = await atlas.json<SessionView>(['submit', '--no-files', '--cpu', '3', '--', 'true'])
-  const waiting = await inState(never.id, 'pending')
+  const waiting = await mesh.inState(atlas, never.id, 'pending')
   expect(waiting.placement?.sentence).toMatch(/^no peer can take it now: .*offers 1 cores/)
   await atlas.json(['stop', never.id])
-  await inState(never.id, 'stopped')
+  await mesh.inState(atlas, never.id, 'stopped')
 })
+
+test(
+  'what runs on a PC that its owner pauses stands still, nothing new comes, and it goes on afterwards',
+  LONG,
+  async () => {
+    const pulse = new Pulse(mesh)
+    const id = await pulse.submit(atlas, ['--on', 'den'])
+    const { pid } = await pulse.first()
+    await den.json(['node', 'pause'])
+    await mesh.until(() => stateOf(pid) === 'frozen', { what: 'frozen program' })
+    const refused = await atlas.json<SessionView>(['submit', '--no-files', '--cpu', '0.1', '--on', 'den', '--', 'true'])
+    expect((await mesh.inState(atlas, refused.id, 'pending')).reason).toContain('den paused by its owner')
+    await den.json(['node', 'resume'])
+    await pulse.goesOn(pid)
+    await mesh.inState(atlas, refused.id, 'finished')
+    pulse.end()
+    expect((await mesh.inState(atlas, id, 'finished')).exit).toEqual({ code: 0, signal: null })
+  }
+)
 
 test('processor and memory are never given twice: the rest waits, then runs', LONG, async () => {
   for (const [what, ask, atOnce] of [
@@ -234,7 +253,7 @@ test('processor and memory are never given twice: the rest waits, then runs', LO
       const offer = (await den.nodes()).find((node) => node.self)!.offer!
       expect(offer.grantedCpuMilli).toBeLessThanOrEqual(offer.cpuMilli)
       expect(offer.grantedMemoryBytes).toBeLessThanOrEqual(offer.memoryBytes)
-      return (await Promise.all(submitted.map(({ id }) => look(id)))).map((session) => session.state).sort()
+      return (await Promise.all(submitted.map(({ id }) => atlas.session(id)))).map((session) => session.state).sort()
     }
     const full = [...Array<string>(2).fill('pending'), ...Array<string>(atOnce).fill('running')]
     const settled = async (note: (seen: unknown) => void) => {
@@ -267,17 +286,6 @@ function folder(name: string, files: Record<string, string>): string {
     chmodSync(join(top, path), 0o644)
   }
   return top
-}
-
-const look = (id: string): Promise<SessionView> => atlas.ask<SessionView>(`/api/v1/sessions/${id}`)
-
-async function inState(id: string, state: SessionView['state']): Promise<SessionView> {
-  const reached = async (note: (seen: unknown) => void) => {
-    const session = await look(id)
-    note(`${session.state}: ${session.reason}`)
-    return session.state === state ? session : undefined
-  }
-  return await mesh.until(reached, { what: `session ${state}` })
 }
 
 /** No program of a session is left on den. */

@@ -47,8 +47,7 @@ test.skipIf(process.getuid?.() !== 0)(
     await mesh.allSeeAll()
     await mesh.until(() => !frozen(), { what: 'program that goes on' })
     await atlas.json(['stop', id])
-    const stopped = async () => (await atlas.ask<SessionView>(`/api/v1/sessions/${id}`)).state === 'stopped'
-    await mesh.until(stopped, { what: 'stopped session' })
+    await mesh.inState(atlas, id, 'stopped')
 
     for (const peer of [atlas, den]) {
       const owners = peer.processes().map(({ pid }) => statSync(`/proc/${pid}`).uid)

@@ -35,10 +35,28 @@ test('without a word everything has its documented default', () => {
 })
 
 test('settings come from the environment, and flags win over it', () => {
-  const env = { OMEGA_PORT: '9443', OMEGA_MESH_PORT: '0', OMEGA_NAME: 'attic', OMEGA_CLUSTER_NAME: 'home', OMEGA_LOG_LEVEL: 'warn', OMEGA_BIND: '127.0.0.1', OMEGA_TLS_ENABLED: 'false' }
-  expect(read(env)).toMatchObject({ port: 9443, meshPort: 0, name: 'attic', meshName: 'home', logLevel: 'warn', bind: '127.0.0.1', tlsEnabled: false })
+  const env = {
+    OMEGA_PORT: '9443',
+    OMEGA_MESH_PORT: '0',
+    OMEGA_NAME: 'attic',
+    OMEGA_CLUSTER_NAME: 'home',
+    OMEGA_LOG_LEVEL: 'warn',
+    OMEGA_BIND: '127.0.0.1',
+    OMEGA_TLS_ENABLED: 'false'
+  }
+  expect(read(env)).toMatchObject({
+    port: 9443,
+    meshPort: 0,
+    name: 'attic',
+    meshName: 'home',
+    logLevel: 'warn',
+    bind: '127.0.0.1',
+    tlsEnabled: false
+  })
   expect(read(env).portsSet).toEqual({ port: true, localPort: false, meshPort: true, joinPort: false })
-  expect(read(env, { name: 'den', logLevel: 'debug', offer: 'cpu=50%,ram=4G', label: ['gpu=yes', 'room=a=b'] })).toMatchObject({
+  expect(
+    read(env, { name: 'den', logLevel: 'debug', offer: 'cpu=50%,ram=4G', label: ['gpu=yes', 'room=a=b'] })
+  ).toMatchObject({
     name: 'den',
     logLevel: 'debug',
     offer: { cpu: { share: 0.5 }, memory: { bytes: 4 * 2 ** 30 } },
@@ -47,7 +65,15 @@ test('settings come from the environment, and flags win over it', () => {
 })
 
 test('an empty variable counts as not set, so that a service file may name all of them', () => {
-  const names = ['OMEGA_PORT', 'OMEGA_LOCAL_PORT', 'OMEGA_MESH_PORT', 'OMEGA_JOIN_PORT', 'OMEGA_CLUSTER_NAME', 'OMEGA_BIND', 'OMEGA_DATA_DIR']
+  const names = [
+    'OMEGA_PORT',
+    'OMEGA_LOCAL_PORT',
+    'OMEGA_MESH_PORT',
+    'OMEGA_JOIN_PORT',
+    'OMEGA_CLUSTER_NAME',
+    'OMEGA_BIND',
+    'OMEGA_DATA_DIR'
+  ]
   const empty = Object.fromEntries(names.map((name) => [name, '']))
   expect(read(empty)).toMatchObject({ port: 8443, meshName: "den's mesh", bind: '', portsSet: { port: false } })
   expect(dataDirOf(empty)).not.toBe(process.cwd())
@@ -75,7 +101,12 @@ test.each<[string, NodeJS.ProcessEnv, UpFlags, RegExp]>([
   ['a label without a value', {}, { label: ['gpu'] }, /^--label gpu: labels are key=value$/],
   ['a label without a key', {}, { label: ['=x'] }, /^--label =x: labels are key=value$/],
   ['a label too long to be told', {}, { label: [`k=${'v'.repeat(257)}`] }, /^--label k=v{38}…: at most 64 characters/],
-  ['more labels than can be told', {}, { label: Array.from({ length: 33 }, (_, i) => `k${i}=v`) }, /^--label is given for 33 keys$/],
+  [
+    'more labels than can be told',
+    {},
+    { label: Array.from({ length: 33 }, (_, i) => `k${i}=v`) },
+    /^--label is given for 33 keys$/
+  ],
   ['a room that is no size', { OMEGA_KEEP_BYTES: 'all' }, {}, /OMEGA_KEEP_BYTES is "all"/],
   ['a time that is none', { OMEGA_KEEP_TIME: 'a week' }, {}, /OMEGA_KEEP_TIME is "a week"/]
 ])('%s is told with the setting and the value', (_what, env, flags, words) => {
@@ -83,8 +114,12 @@ test.each<[string, NodeJS.ProcessEnv, UpFlags, RegExp]>([
 })
 
 test('all problems are told at once', () => {
-  const found = problems({ OMEGA_PORT: 'x', OMEGA_LOG_LEVEL: 'y', OMEGA_TLS_ENABLED: 'z' }, { offer: 'cpu=q,ram=r', label: ['s'] }).join('\n')
-  for (const word of ['OMEGA_PORT', 'OMEGA_LOG_LEVEL', 'OMEGA_TLS_ENABLED', 'cpu=q', 'ram=r', '--label s']) expect(found).toContain(word)
+  const found = problems(
+    { OMEGA_PORT: 'x', OMEGA_LOG_LEVEL: 'y', OMEGA_TLS_ENABLED: 'z' },
+    { offer: 'cpu=q,ram=r', label: ['s'] }
+  ).join('\n')
+  for (const word of ['OMEGA_PORT', 'OMEGA_LOG_LEVEL', 'OMEGA_TLS_ENABLED', 'cpu=q', 'ram=r', '--label s'])
+    expect(found).toContain(word)
 })
 
 test('the longest host name makes a mesh name that a certificate takes', () => {
@@ -101,17 +136,40 @@ test('labels that pass can be advertised', () => {
 })
 
 test('sizes and durations are read as people write them, and nothing else is', () => {
-  for (const [text, bytes] of [['2G', 2 ** 31], ['512M', 2 ** 29], ['1.5GiB', 1.5 * 2 ** 30], ['1000000', 1e6], [' 4k ', 4096], ['1TB', 2 ** 40], ['0', 0]] as const) expect(parseBytes(text), text).toBe(bytes)
+  for (const [text, bytes] of [
+    ['2G', 2 ** 31],
+    ['512M', 2 ** 29],
+    ['1.5GiB', 1.5 * 2 ** 30],
+    ['1000000', 1e6],
+    [' 4k ', 4096],
+    ['1TB', 2 ** 40],
+    ['0', 0]
+  ] as const)
+    expect(parseBytes(text), text).toBe(bytes)
   for (const text of ['', 'G', '-1G', '1e9', '2 G B', '2X', '0x10', '١']) expect(parseBytes(text), text).toBeUndefined()
-  for (const [text, ms] of [['90s', 90_000], ['10m', 600_000], ['24h', 86_400_000], ['7d', 604_800_000], ['250ms', 250], ['1.5h', 5_400_000]] as const) expect(parseDuration(text), text).toBe(ms)
+  for (const [text, ms] of [
+    ['90s', 90_000],
+    ['10m', 600_000],
+    ['24h', 86_400_000],
+    ['7d', 604_800_000],
+    ['250ms', 250],
+    ['1.5h', 5_400_000]
+  ] as const)
+    expect(parseDuration(text), text).toBe(ms)
   for (const text of ['', '10', 'm', '-5m', '10 m', '1w']) expect(parseDuration(text), text).toBeUndefined()
 })
 
 test('an offer is a share of what the PC has, or an amount that it has; without a word all cores and half the memory', () => {
   const capacity = { cpuMilli: 8000, memoryBytes: 1000 }
   expect(offerOf({}, capacity)).toEqual({ cpuMilli: 8000, memoryBytes: 500 })
-  expect(offerOf({ cpu: { share: 0.25 }, memory: { share: 1 } }, capacity)).toEqual({ cpuMilli: 2000, memoryBytes: 1000 })
-  expect(offerOf({ cpu: { milli: 3000 }, memory: { bytes: 10 } }, capacity)).toEqual({ cpuMilli: 3000, memoryBytes: 10 })
+  expect(offerOf({ cpu: { share: 0.25 }, memory: { share: 1 } }, capacity)).toEqual({
+    cpuMilli: 2000,
+    memoryBytes: 1000
+  })
+  expect(offerOf({ cpu: { milli: 3000 }, memory: { bytes: 10 } }, capacity)).toEqual({
+    cpuMilli: 3000,
+    memoryBytes: 10
+  })
   expect(offerOf({ cpu: { milli: 99_000 }, memory: { bytes: 1e12 } }, capacity)).toEqual(capacity)
   expect(offerOf({ cpu: { share: 0 }, memory: { share: 0 } }, capacity)).toEqual({ cpuMilli: 0, memoryBytes: 0 })
 })

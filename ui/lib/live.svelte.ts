@@ -15,8 +15,8 @@ import { Trace } from './trace.ts'
 
 /** A member that has not answered its health in this time is no place to go on at. */
 const ANSWER_WITHIN_MS = 4_000
-/** Members that are tried at once; a home has few, and the likeliest come first. */
-const TRIED_MAX = 8
+/** Addresses of members that are tried at once; a home has few PCs, and the likeliest come first. */
+const TRIED_MAX = 16
 
 class Live {
   mesh = $state.raw<Mesh | null>(null)

@@ -7,6 +7,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execFileSync } from 'node:child_process'
+import type { SessionView } from '../../../node/http/views.ts'
 import { journalFile, sweep, writeJournal } from './journal.ts'
 import { layLoopback, layNamespaces, namespacesMissing, planLan } from './lan.ts'
 import type { Lan } from './lan.ts'
@@ -60,6 +61,16 @@ export class Mesh implements AsyncDisposable {
       const what = `${peers.length} living nodes on ${peer.name}`
       await this.until(sees, { what, ...(withinMs !== undefined && { withinMs }) })
     }
+  }
+
+  /** Resolves when that peer says that the session is in the state. */
+  async inState(peer: Peer, id: string, state: SessionView['state']): Promise<SessionView> {
+    const reached = async (note: (observation: unknown) => void) => {
+      const session = await peer.session(id)
+      note(`${session.state}: ${session.reason}`)
+      return session.state === state ? session : undefined
+    }
+    return await this.until(reached, { what: `session ${state} on ${peer.name}`, withinMs: 120_000 })
   }
 
   async stop(): Promise<void> {

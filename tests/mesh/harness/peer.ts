@@ -8,7 +8,7 @@ import { chownSync, closeSync, mkdirSync, openSync, readFileSync } from 'node:fs
 import { request } from 'node:http'
 import { basename, join } from 'node:path'
 import { localSocketPath } from '../../../node/http/local-socket.ts'
-import type { NodeView, StatusView } from '../../../node/http/views.ts'
+import type { NodeView, SessionView, StatusView } from '../../../node/http/views.ts'
 import type { Lan, Place } from './lan.ts'
 import { killWhole, processesOf } from './processes.ts'
 import type { Group, RunningProcess } from './processes.ts'
@@ -139,6 +139,10 @@ export class Peer {
 
   nodes(): Promise<NodeView[]> {
     return this.ask<NodeView[]>('/api/v1/nodes')
+  }
+
+  session(id: string): Promise<SessionView> {
+    return this.ask<SessionView>(`/api/v1/sessions/${id}`)
   }
 
   /** What a command would read by the local socket, without a process for each look: for waiting. */

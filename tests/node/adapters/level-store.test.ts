@@ -99,6 +99,36 @@ test('a damaged folder is repaired once and keeps its values', async () => {
   await third.close()
 })
 
+test('damage that LevelDB passes over in silence is said', async () => {
+  const store = await openLevelStore(dir)
+  for (const key of ['a', 'b', 'c']) await write(store, [{ put: key, value: bytes('v'.repeat(100)) }])
+  await store.close()
+  const log = join(
+    dir,
+    readdirSync(dir).find((name) => name.endsWith('.log'))!
+  )
+  const content = readFileSync(log)
+  const middle = content.length >> 1
+  content.fill(0x5a, middle, middle + 8)
+  writeFileSync(log, content)
+  const again = await openLevelStore(dir)
+  expect(again.repaired).toBe(true)
+  expect(await load(again)).toHaveProperty('a')
+  expect(await load(again)).not.toHaveProperty('c')
+  await again.close()
+})
+
+test('a folder that lost its list of files is repaired', async () => {
+  const store = await openLevelStore(dir)
+  await write(store, [{ put: 'k', value: bytes('v') }])
+  await store.close()
+  writeFileSync(join(dir, 'CURRENT'), 'MANIFEST-999999\n')
+  const again = await openLevelStore(dir)
+  expect(again.repaired).toBe(true)
+  expect(await load(again)).toEqual({ k: 'v' })
+  await again.close()
+})
+
 test('a folder that cannot be repaired is named with the way out', async () => {
   const store = await openLevelStore(dir)
   await write(store, [{ put: 'k', value: bytes('v') }])
@@ -239,8 +269,10 @@ test('a full disk refuses writes and keeps loads; with room again it goes on', a
     expect(refused?.code).toBe('STORE_FAILED')
     expect((await write(store, [{ put: 'k', value: bytes('v') }]))?.code).toBe('STORE_FAILED')
     expect(await load(store, 'old')).toEqual({ old: 'v' })
+    expect(store.trouble).toMatch(/space/)
     execFileSync('mount', ['-o', 'remount,size=64m', disk])
     expect(await write(store, [{ put: 'k', value: bytes('v') }])).toBeUndefined()
+    expect(store.trouble).toBeUndefined()
     await store.close()
     const again = await openLevelStore(join(disk, 'store'))
     expect(await load(again, 'k')).toEqual({ k: 'v' })
