@@ -129,7 +129,9 @@ describe.skipIf(browserMissing(true))('a first session in a browser that trusts 
       expect(figures.length, name).toBeGreaterThanOrEqual(6)
       for (const { text, title } of figures) {
         expect(title, `${name}: ${text}`).toMatch(
-          new RegExp(`^${name}, |^probe from den, |^not available: .+ \\((probe from den|${name}), |^This PC serves the page`)
+          new RegExp(
+            `^${name}, |^probe from den, |^not available: .+ \\((probe from den|${name}), |^This PC serves the page`
+          )
         )
       }
     }
