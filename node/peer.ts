@@ -659,9 +659,11 @@ export class PeerProcess implements PeerApi {
         `only at ${member.peer.nameOf(peer)} itself can it be ${paused ? 'paused' : 'resumed'}: a PC belongs to its owner`
       )
     }
+    // sessiond takes work again before any is given to it.
+    if (!paused) this.#host.pauseAll(false)
     if (paused) member.peer.sessions.pause()
     else member.peer.sessions.resume()
-    this.#host.pauseAll(paused)
+    if (paused) this.#host.pauseAll(true)
     this.#changed('status')
     return member.nodes().find((node) => node.self)!
   }

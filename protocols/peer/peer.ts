@@ -275,7 +275,8 @@ export class Peer {
     return entries(this.#gossip, 'door/').flatMap((found): [PeerId, unknown][] => {
       if (found.body.length === 0) return []
       try {
-        return [[found.author, decodeCbor(found.body)]]
+        const door = decodeCbor(found.body)
+        return typeof door === 'object' && door !== null ? [[found.author, door]] : []
       } catch {
         return []
       }

@@ -40,8 +40,9 @@ const TRIES_MAX = 3
 /** Restarts of a child that ended, within ten minutes (FEATURES C14). */
 const RESTARTS_MAX = 5
 const RESTART_WINDOW_MS = 600_000
-/** After this peer has started, its keepers have this long to be linked before it decides alone about its children. */
+/** Keepers have this long to answer before this peer decides alone about what it owned before it was away. */
 const ASK_KEEPERS_MS = 5_000
+const ASK_AGAIN_MS = 250
 /** How often a keeper looks whether an owner has been gone for long enough. */
 const WATCH_MS = 500
 /** Live sessions owned by one peer. */
@@ -73,7 +74,6 @@ export class Sessions {
   readonly #owned = new Map<SessionId, Owned>()
   /** Children of sessiond as of its last report; undefined while it is not connected. */
   #children: Map<SessionId, ChildReport> | undefined
-  #startedAt = 0
   #watch: unknown
   #keeperTimer: unknown
   #drained: (() => void) | undefined
@@ -92,7 +92,6 @@ export class Sessions {
 
   /** Loads the records, then takes up what this peer owned. */
   start(done: (error?: MeshError) => void): void {
-    this.#startedAt = this.#ctx.ports.clock.mono()
     this.records.load((error) => {
       if (error !== undefined) return done(error)
       for (const record of this.records.all.values()) {
@@ -301,9 +300,11 @@ export class Sessions {
     const record = this.#current(id, epoch)
     if (record === undefined) return
     release(this.admission, id)
-    this.#update(record, {
-      tried: [...record.tried, { peer: this.#ctx.self, why: reason.slice(0, 300) }].slice(-16)
-    })
+    // A pause that came between the yes and the start says nothing against this PC: later it may.
+    if (!this.admission.paused) {
+      const tried = [...record.tried, { peer: this.#ctx.self, why: reason.slice(0, 300) }].slice(-16)
+      this.#update(record, { tried })
+    }
     this.#tell(this.#owned.get(id), { type: 'child.notStarted', cause: reason }, reason)
   }
 
@@ -762,15 +763,8 @@ export class Sessions {
 
   /** A frozen child, or one found at start: the keepers say whether this peer still has the right to run it. */
   #askBeforeThaw(child: ChildReport): void {
-    const waitMs = this.#startedAt + ASK_KEEPERS_MS - this.#ctx.ports.clock.mono()
-    const record = this.records.all.get(child.session)
-    const keepers = record?.keepers ?? this.#ctx.alivePeers()
-    const missing = keepers.some((keeper) => keeper !== this.#ctx.self && !this.#ctx.reachable(keeper))
-    if (missing && waitMs > 0) {
-      this.#ctx.ports.clock.setTimeout(() => this.#askBeforeThaw(child), Math.min(250, waitMs))
-      return
-    }
-    this.records.newest(child.session, keepers, (newest) => {
+    const keepers = this.records.all.get(child.session)?.keepers ?? this.#ctx.alivePeers()
+    this.#askKeepers(child.session, keepers, (newest) => {
       if (this.#children?.get(child.session)?.epoch !== child.epoch) return
       const ours =
         newest !== undefined &&
@@ -852,15 +846,24 @@ export class Sessions {
     })
   }
 
-  /** The newest record, once every keeper can be asked or enough time has passed since the start. */
-  #askKeepers(id: SessionId, keepers: readonly PeerId[], then: (newest: SessionRecord | undefined) => void): void {
-    const waitMs = this.#startedAt + ASK_KEEPERS_MS - this.#ctx.ports.clock.mono()
-    const missing = keepers.some((keeper) => keeper !== this.#ctx.self && !this.#ctx.reachable(keeper))
-    if (missing && waitMs > 0) {
-      this.#ctx.ports.clock.setTimeout(() => this.#askKeepers(id, keepers, then), Math.min(250, waitMs))
-      return
-    }
-    this.records.newest(id, keepers, then)
+  /**
+   * The newest record, once every keeper has answered or enough time has passed: also a peer that only slept wakes with
+   * links that are gone without its knowing, while the others have long gone on without it.
+   */
+  #askKeepers(
+    id: SessionId,
+    keepers: readonly PeerId[],
+    then: (newest: SessionRecord | undefined) => void,
+    since = this.#ctx.ports.clock.mono()
+  ): void {
+    const { clock } = this.#ctx.ports
+    const others = keepers.filter((keeper) => keeper !== this.#ctx.self)
+    const isOver = (): boolean => clock.mono() - since >= ASK_KEEPERS_MS
+    const again = (): void => void clock.setTimeout(() => this.#askKeepers(id, keepers, then, since), ASK_AGAIN_MS)
+    if (!isOver() && others.some((keeper) => !this.#ctx.reachable(keeper))) return again()
+    this.records.newest(id, keepers, (newest, answered) =>
+      answered < others.length && !isOver() ? again() : then(newest)
+    )
   }
 
   // ---- small ----

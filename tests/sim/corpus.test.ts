@@ -27,6 +27,23 @@ const PAIR: StormOptions = {
   deeds: { killProcess: 2, powerCut: 1, restart: 3, submit: 4, submitAndKill: 1, stop: 2, pause: 1, resume: 1, down: 1 }
 }
 
+const FIVE: StormOptions = {
+  peers: 5,
+  deeds: {
+    cut: 1,
+    heal: 2,
+    killProcess: 2,
+    powerCut: 1,
+    restart: 4,
+    submit: 4,
+    stop: 3,
+    submitAndKill: 1,
+    pause: 1,
+    resume: 1,
+    down: 1
+  }
+}
+
 function weathered(seed: number, options: StormOptions): void {
   const { violations, told, accepted } = storm(seed, options)
   expect(violations, `seed ${seed}\n${told.join('\n')}`).toEqual([])
@@ -42,7 +59,8 @@ test.each<[number, string, StormOptions]>([
   ],
   [17, 'a PC back from a restart gave away the room of the children it was still asking about', DEATHS],
   [108, 'the same, beside paused PCs and PCs that shut down', OWNERS],
-  [545, 'frozen runs that others had taken over counted as given room after a restart', THREE]
+  [545, 'frozen runs that others had taken over counted as given room after a restart', THREE],
+  [1432, 'a stop that one keeper had brought from the other side of a cut reached all keepers and not the owner', FIVE]
 ])('storm %i: %s', (seed, _bug, options) => weathered(seed, options))
 
 test.each([201, 202, 203, 204, 205, 206])('storm %i: PCs die and come back', (seed) => weathered(seed, DEATHS))

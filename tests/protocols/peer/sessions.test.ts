@@ -144,6 +144,36 @@ test('nobody takes over before 6.5 s have passed since the runner was first miss
   }
 })
 
+test('a PC that slept asks before it wakes its children, though its links are gone when sessiond reports', () => {
+  const mesh = startMesh({ seed: 53, peers: 4, startWithinMs: 1 })
+  const thawed: number[] = []
+  for (const { host } of mesh.pcs) {
+    const connect = host.connect.bind(host)
+    host.connect = (process) => {
+      const port = connect(process)
+      return { ...port, thaw: (id, epoch) => (thawed.push(epoch), port.thaw(id, epoch)) }
+    }
+  }
+  mesh.until(() => mesh.running.length === 4 && mesh.agree() && mesh.advertised(), {
+    withinMs: 30_000,
+    what: 'the mesh has formed'
+  })
+  const job = mesh.submit(0, 'sleep infinity', { notOn: 'pc0', restart: 'always' })
+  const slept = runner(mesh, job)
+  // what the others see of a PC that sleeps: nothing
+  mesh.cut(
+    [slept],
+    mesh.pcs.filter((pc) => pc !== slept)
+  )
+  mesh.until(() => runsOf(mesh, job).length === 2, { withinMs: 30_000, what: 'it goes on elsewhere' })
+  const [before] = runsOf(mesh, job)
+  mesh.heal()
+  slept.peer!.sessions.children([{ session: job.id!, epoch: before!.epoch, state: 'frozen', pid: 1 }])
+  mesh.run(20_000)
+  expect(thawed).not.toContain(before!.epoch)
+  expect(slept.peer!.sessions.forks.get(job.id!)).toBe(before!.epoch)
+})
+
 test('a keeper that has no link of its own to the runner goes by the word of the others', () => {
   const mesh = formed(49, 5)
   const job = mesh.submit(0, 'sleep infinity', { notOn: 'pc0', restart: 'on-node-loss' })
