@@ -2,7 +2,7 @@
  * A fresh PC without a mesh while the door of one is open: its own page, reached by the link it printed, shows the mesh and
  * six words, the member's page shows the same six, and one click makes it a member on both.
  */
-import type { Page } from 'playwright-core'
+import type { Locator } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { startMesh } from '../mesh/harness/index.ts'
 import { Complaints } from './complaints.ts'
@@ -14,7 +14,8 @@ test.skipIf(browserMissing())(
   'a fresh PC shows the open door with the six words of the page of the member, and joins by a click',
   { timeout: 300_000 },
   async () => {
-    await using mesh = await startMesh({ peers: ['atlas', 'den', 'lark'], join: 'none' })
+    const named = { name: 'atlas', env: { OMEGA_CLUSTER_NAME: 'Workshop' } }
+    await using mesh = await startMesh({ peers: [named, 'den', 'lark'], join: 'none' })
     const [atlas, den, lark] = [mesh.peer('atlas'), mesh.peer('den'), mesh.peer('lark')]
     await atlas.up(['--new'])
     const { invite } = await atlas.json<{ invite: string }>(['invite'])
@@ -36,20 +37,21 @@ test.skipIf(browserMissing())(
     const page = await there.newPage()
     await page.goto(await firstRunLink(lark))
     await page.getByRole('heading', { name: 'lark looks for your mesh.' }).waitFor()
-    const offer = page.getByRole('region', { name: 'Meshes with an open door' }).getByRole('listitem')
+    const offer = page.getByRole('listitem').filter({ hasText: 'Workshop' })
     await offer.waitFor()
-    expect(await offer.innerText()).toMatch(/^atlas's mesh at atlas\b/)
-    const words = await sixWords(page)
+    expect(await offer.innerText()).toMatch(/^Workshop at atlas\b/)
+    const words = await sixWords(offer)
     await member.getByText('waits for a yes at its own screen').waitFor()
-    expect(await sixWords(member)).toEqual(words)
-    expect((await lark.status()).offers.map((one) => one.words)).toEqual([words.join(' ')])
+    expect(await sixWords(member.getByRole('listitem').filter({ hasText: 'lark' }))).toEqual(words)
+    const told = (await lark.status()).offers.filter(({ meshName }) => meshName === 'Workshop')
+    expect(told.map((one) => one.words)).toEqual([words.join(' ')])
     expect(await findings(page, 'looking')).toEqual([])
     expect(await findings(member, 'knock')).toEqual([])
     expect(complaints.except()).toEqual([])
 
-    await page.getByRole('button', { name: "Join atlas's mesh" }).click()
+    await page.getByRole('button', { name: 'Join Workshop' }).click()
     // The mesh has an account: the link has served, and that account enters here too.
-    await page.getByText("This PC is in atlas's mesh now").waitFor()
+    await page.getByText('This PC is in Workshop now').waitFor()
     await signIn(page)
     await page.getByRole('heading', { name: 'Three PCs ready.' }).waitFor()
     expect(page.url()).toContain(localAddressOf(lark))
@@ -59,8 +61,8 @@ test.skipIf(browserMissing())(
   }
 )
 
-async function sixWords(page: Page): Promise<string[]> {
-  const shown = page.getByText('Six words:').locator('..')
+async function sixWords(place: Locator): Promise<string[]> {
+  const shown = place.getByText('Six words:').locator('..')
   const words = (await shown.innerText()).replace('Six words:', '').trim().split(/\s+/)
   expect(words).toHaveLength(6)
   return words

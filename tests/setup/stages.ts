@@ -39,13 +39,13 @@ export async function runPart(part: Part, filters: string[]): Promise<Result[]> 
     case 'checks':
       return await runChecks(filters)
     case 'unit':
-      return [await runVitest('unit', ['unit', 'ui'], filters, 10 * MINUTE_MS)]
+      return [await runVitest('unit', ['unit', 'ui'], filters, 15 * MINUTE_MS)]
     case 'mesh':
       await provideTools('mesh')
-      return [await runVitest('mesh', ['mesh'], filters, 12 * MINUTE_MS)]
+      return [await runVitest('mesh', ['mesh'], filters, 15 * MINUTE_MS)]
     case 'browser':
       await provideTools('browser')
-      return [await buildStage(), await runVitest('browser', ['browser'], filters, 8 * MINUTE_MS)]
+      return [await buildStage(), await runVitest('browser', ['browser'], filters, 12 * MINUTE_MS)]
   }
 }
 
