@@ -31,8 +31,10 @@ const EXIT_RUNNER_GONE = 69
 export async function run(client: Client, command: string[], flags: RunFlags): Promise<number> {
   await client.active()
   const travelling = await travel(client, flags)
+  // Loaded while the peer writes the record.
+  const attaching = import('./attach-client.ts')
   const created = await create(client, command, flags, travelling, true)
-  const { attachSession } = await import('./attach-client.ts')
+  const { attachSession } = await attaching
   const id = created.session.id
   let session: SessionView
   try {

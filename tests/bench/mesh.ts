@@ -18,6 +18,14 @@ export async function startBundledMesh(options: MeshOptions): Promise<Mesh> {
   return await startMesh(options)
 }
 
+/** What `omega` runs: the bundle while it is as new as the sources, and else, slower, the sources. */
+export function commandRunsFrom(): string {
+  const setup = join(root, 'node', 'install', 'setup.mjs')
+  const script = `import(${JSON.stringify(setup)}).then(({ isFresh }) => console.log(isFresh('node')))`
+  const fresh = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' }).stdout.trim() === 'true'
+  return fresh ? 'the bundle' : 'the sources, which changed while this ran'
+}
+
 /** Between two PCs, or only between two processes: no figure over the network is read without it. */
 export const between = (): string =>
   namespacesMissing() === undefined ? 'network namespaces on a bridge' : 'one loopback'

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { Peer } from '../mesh/harness/index.ts'
 import { Submitter } from './api-session.ts'
 import type { Ran } from './api-session.ts'
-import { between, OMEGA, startBundledMesh } from './mesh.ts'
+import { between, commandRunsFrom, OMEGA, startBundledMesh } from './mesh.ts'
 import { bench, ratio, rounds, spread } from './report.ts'
 import type { Size } from './report.ts'
 import { startSshd } from './sshd.ts'
@@ -24,7 +24,8 @@ await bench('run', async (size) => {
   const [atlas, den] = [mesh.peer('atlas'), mesh.peer('den')]
   const ssh = await startSshd(den, atlas)
   try {
-    return { between: between(), ...(await compare(atlas, ssh, size)) }
+    const figures = await compare(atlas, ssh, size)
+    return { between: between(), omegaRunsFrom: commandRunsFrom(), ...figures }
   } finally {
     if (typeof ssh !== 'string') await ssh[Symbol.asyncDispose]()
   }

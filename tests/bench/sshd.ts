@@ -71,22 +71,26 @@ export async function startSshd(peer: Peer, client: Peer): Promise<SshServer | s
   const target = `${userInfo().username}@${peer.address}`
   const control = ['-o', `ControlPath=${file('control')}`]
   const fresh = [...words, '-o', 'ControlMaster=no', '-o', 'ControlPath=none', target]
-  const master = client.exec([...words, ...control, '-o', 'ControlMaster=yes', '-N', target])
+  const running = [server]
+  const stop = async (): Promise<void> => {
+    for (const one of running) one.kill('SIGTERM')
+    await Promise.all(running.map((one) => one.ended))
+    if (madeFolder) rmdirSync(SEPARATION_FOLDER)
+  }
   try {
     await answers(client, fresh, server)
+    const master = client.exec([...words, ...control, '-o', 'ControlMaster=yes', '-N', target])
+    running.push(master)
     await answers(client, [...words, ...control, '-O', 'check', target], master)
   } catch (error) {
-    await end(server, master)
+    await stop()
     return `a temporary sshd did not answer: ${(error as Error).message.split('\n')[0]}`
   }
   return {
     version: execFileSync('sh', ['-c', 'ssh -V 2>&1'], { encoding: 'utf8' }).trim(),
     fresh,
     shared: [...words, ...control, '-o', 'ControlMaster=no', target],
-    [Symbol.asyncDispose]: async () => {
-      await end(server, master)
-      if (madeFolder) rmdirSync(SEPARATION_FOLDER)
-    }
+    [Symbol.asyncDispose]: stop
   }
 }
 
@@ -99,11 +103,6 @@ async function answers(client: Peer, words: string[], server: Running): Promise<
     if (attempt === 50) throw new Error(`${stderr.trim()} ${server.stderr.trim()}`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
-}
-
-async function end(...running: Running[]): Promise<void> {
-  for (const one of running) one.kill('SIGTERM')
-  await Promise.all(running.map((one) => one.ended))
 }
 
 function lines(settings: Record<string, string | number>): string {
