@@ -61,7 +61,7 @@ test('two peers share a PC: what is done to a run of one leaves the run of the o
   await eventually(() => stateOf(older.pid) === 'T')
   one.host.discard(session, 1)
   await eventually(() => isGone(older.pid))
-  expect(stateOf(newer.pid)).toBe('S')
+  expect(['R', 'S']).toContain(stateOf(newer.pid))
 })
 
 test('a peer that is stopped, though connected, loses the leash, and hears of it when it goes on', async () => {

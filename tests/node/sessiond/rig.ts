@@ -161,8 +161,14 @@ export const isGone = (pid: number): boolean => ['Z', 'X', undefined].includes(s
 
 /** Looks until it is so; the test's own time limit is the only one. */
 export async function eventually(look: () => boolean): Promise<void> {
-  while (!look()) await new Promise((resolve) => setTimeout(resolve, 10))
+  const from = performance.now()
+  while (!look()) {
+    if (performance.now() - from > LOOK_LIMIT_MS) throw new Error(`still not so: ${look.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
 }
+/** Far above what a busy machine needs: what has not come by then will not, and the failure says what it was. */
+const LOOK_LIMIT_MS = 60_000
 
 /** Reads a run's output line by line, as a person at a terminal would. */
 export function linesOf(rig: Rig, session: string, epoch = 1): { next(): Promise<{ stream: 1 | 2; line: string }> } {
