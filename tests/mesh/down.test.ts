@@ -23,7 +23,7 @@ test('down moves what may move, stops the rest and leaves nothing behind', LONG,
   const { history } = await mesh.inState(atlas, boundId, 'stopped')
   expect(history.find((step) => step.state === 'stopping')?.cause).toBe('den is going down')
   const { state, reason } = (await atlas.nodes()).find((node) => node.name === 'den')!
-  expect({ state, reason }).toEqual({ state: 'left', reason: 'shut down' })
+  expect({ state, reason }).toEqual({ state: 'left', reason: 'was shut down, as seen from atlas' })
   mobile.end()
   expect((await mesh.inState(atlas, mobileId, 'finished')).exit).toEqual({ code: 0, signal: null })
 })

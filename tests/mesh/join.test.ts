@@ -27,8 +27,8 @@ test(
     // Door first: a PC that starts meanwhile finds it by itself.
     await atlas.json(['invite', '--open', '10m'])
     const larkOffered = await timed(async () => {
-      await lark.up([], { phase: 'looking' })
-      await mesh.until(async () => (await lark.status()).offers.length > 0, { what: 'open door in sight of lark' })
+      await lark.up([], { phase: 'any' })
+      await offered(mesh, lark)
     })
     const [offer] = (await lark.json<StatusView>(['status'])).offers
     expect(offer).toMatchObject({ meshName: "atlas's mesh", memberName: 'atlas' })
@@ -64,9 +64,13 @@ test(
     expect(left).toMatchObject({ mesh: null, phase: 'looking' })
     await seesAs(mesh, atlas, den, 'left')
     await seesAs(mesh, lark, den, 'left')
-    await mesh.until(async () => (await den.status()).offers.length > 0, { what: 'open door in sight of den' })
-    expect((await den.status()).mesh).toBeNull()
-    await den.json(['join', '--accept-open-door'])
+    if (mesh.lan.kind === 'namespaces') {
+      await offered(mesh, den)
+      await den.json(['join', '--accept-open-door'])
+    } else {
+      // The door takes one knock a minute from an address, and here all share one.
+      await den.json(['join', (await atlas.json<{ invite: string }>(['invite'])).invite])
+    }
     await mesh.allSeeAll()
     await atlas.json(['invite', '--close'])
     expect((await atlas.status()).doors).toEqual([])
@@ -112,6 +116,17 @@ test.skipIf(namespacesMissing() !== undefined)(
     })
   }
 )
+
+/** A PC that found no door within some seconds (a busy machine) has made a mesh of its own: it leaves it, and looks again. */
+async function offered(mesh: Mesh, peer: Peer): Promise<void> {
+  const inSight = async (note: (seen: unknown) => void) => {
+    const { phase, offers } = await peer.status()
+    note({ phase, offers })
+    if (phase === 'active') await peer.json(['leave'])
+    return offers.length > 0
+  }
+  await mesh.until(inSight, { what: `open door in sight of ${peer.name}`, withinMs: 150_000 })
+}
 
 async function restartAll(mesh: Mesh, between: () => void | Promise<void>): Promise<void> {
   await Promise.all(mesh.peers.map((peer) => peer.killPeerProcess('SIGTERM')))

@@ -242,7 +242,9 @@ test.runIf(process.getuid?.() === 0)('a peer of an unprivileged user runs, freez
   const uid = 65534
   const dataDir = freshFolder()
   chownSync(dataDir, uid, uid)
-  const first = await startPeer(dataDir, { uid })
+  // Nobody here thaws what a lapsed leash froze: on a starved machine the test must not depend on it.
+  const config = { leashMs: 600_000 }
+  const first = await startPeer(dataDir, { uid, config })
   const { session, epoch, pid } = await first.start({
     launcher: 'shell',
     argv: ['id -u; nice; setsid sh -c "echo \\$\\$; exec sleep 1000" & sleep 1000']
@@ -257,7 +259,7 @@ test.runIf(process.getuid?.() === 0)('a peer of an unprivileged user runs, freez
   first.call('freeze', session, epoch)
   await eventually(() => stateOf(pid) === 'T')
   await first.kill()
-  const second = await startPeer(dataDir, { uid })
+  const second = await startPeer(dataDir, { uid, config })
   second.call('signal', session, epoch, 'KILL')
   const exit = await second.until((told) => (told.t === 'exited' ? told.exit : undefined))
   expect(exit).toMatchObject({ signal: 'KILL' })
