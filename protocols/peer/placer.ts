@@ -50,7 +50,7 @@ export class Placer {
 
   /** True when the view holds a peer that could take it now. */
   hasCandidate(record: SessionRecord): boolean {
-    return choose(this.#ctx.view, askOf(record), this.#ctx.ports.clock.mono(), () => 0).ranked.length > 0
+    return choose(this.#ctx.view, askOf(record), this.#ctx.ports.clock.mono(), () => 0).able > 0
   }
 
   place(record: SessionRecord, report: (outcome: Outcome) => void): void {
@@ -234,7 +234,7 @@ function askOf({ spec, submitter, tried }: SessionRecord): Ask {
   return {
     cpuMilli: spec.cpuMilli,
     memoryBytes: spec.memoryBytes,
-    labels: spec.labels,
+    labels: Object.entries(spec.labels),
     ...(spec.on === undefined ? {} : { on: spec.on }),
     ...(spec.notOn === undefined ? {} : { notOn: spec.notOn }),
     ...(spec.input === undefined ? {} : { near: submitter }),

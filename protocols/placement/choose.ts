@@ -10,7 +10,8 @@ import type { PlacementView } from './view.ts'
 export interface Ask {
   cpuMilli: number
   memoryBytes: number
-  labels: Readonly<Record<string, string>>
+  /** Key and value of each label the peer must have. */
+  labels: readonly (readonly [string, string])[]
   /** Peer id or name. */
   on?: string
   notOn?: string
@@ -35,50 +36,81 @@ export const WEIGHTS = {
 
 /** Readings older than this count as fully stale; older than ten times this the peer is not asked. */
 export const STALE_MS = 6_000
-/** Peers named in a record with their reasons; the others are counted. */
+/** Peers ranked for a session and named in its record with their reasons; the others are counted. */
 export const REASONS_MAX = 24
 /** Characters of one reason: RecordWire takes no longer one. */
 const REASON_CHARS = 300
 
 export interface Choice {
-  /** Best first; every one passed the filter. */
+  /** Best first, at most `REASONS_MAX`; every one passed the filter. */
   ranked: { peer: PeerId; score: number }[]
+  /** How many passed it. */
+  able: number
 }
 
 export function choose(view: PlacementView, ask: Ask, now: number, random: () => number): Choice {
-  const ranked: { peer: PeerId; score: number }[] = []
+  const ranked: Choice['ranked'] = []
+  let able = 0
   for (let i = 0; i < view.size; i++) {
     if (obstacle(view, i, ask, now) !== undefined) continue
-    ranked.push({ peer: view.peers[i]!, score: score(view, i, ask, now, random) })
+    able++
+    insert(ranked, view.peers[i]!, score(view, i, ask, now, random))
   }
-  ranked.sort((a, b) => b.score - a.score || (a.peer < b.peer ? -1 : 1))
-  return { ranked }
+  return { ranked, able }
 }
 
-/** Why the peer in row `i` cannot take the work, in words; undefined when it can. */
-function obstacle(view: PlacementView, i: number, ask: Ask, now: number): string | undefined {
-  const flags = view.flags[i]!
-  if ((flags & ALIVE) === 0) return 'not reachable'
-  if (ask.exclude !== undefined && ask.exclude.size > 0) {
-    const why = ask.exclude.get(view.peers[i]!)
-    if (why !== undefined) return why
-  }
-  if (ask.on !== undefined && ask.on !== view.peers[i] && ask.on !== view.names[i])
-    return `--on asks for ${nameIn(view, ask.on)}`
-  if (ask.notOn !== undefined && (ask.notOn === view.peers[i] || ask.notOn === view.names[i]))
-    return `--not-on excludes it`
-  if ((flags & PAUSED) !== 0) return 'paused by its owner'
-  if ((flags & DRAINING) !== 0) return 'going down'
-  for (const key in ask.labels) {
+function insert(ranked: Choice['ranked'], peer: PeerId, score: number): void {
+  let at = ranked.length
+  while (at > 0 && isBetter(peer, score, ranked[at - 1]!)) at--
+  if (at === REASONS_MAX) return
+  ranked.splice(at, 0, { peer, score })
+  if (ranked.length > REASONS_MAX) ranked.pop()
+}
+
+const isBetter = (peer: PeerId, score: number, than: Choice['ranked'][number]): boolean =>
+  score > than.score || (score === than.score && peer < than.peer)
+
+type Words = (view: PlacementView, i: number, ask: Ask) => string
+
+const WORDS = {
+  excluded: (view, i, ask) => ask.exclude!.get(view.peers[i]!)!,
+  notAskedFor: (view, _, ask) => `--on asks for ${nameIn(view, ask.on!)}`,
+  label: (view, i, ask) => {
+    const [key] = wrongLabel(view, i, ask)!
     const has = view.labels[i]![key]
-    if (has !== ask.labels[key]) return has === undefined ? `no label ${key}` : `label ${key} is ${has}`
-  }
-  if (now - view.at[i]! > 10 * STALE_MS) return 'no recent reading from it'
-  if (view.offerCpu[i]! < ask.cpuMilli) return `offers ${cores(view.offerCpu[i]!)} cores`
-  if (view.offerMemory[i]! < ask.memoryBytes) return `offers ${gib(view.offerMemory[i]!)} GiB memory`
-  if (view.freeCpu[i]! < ask.cpuMilli) return `only ${cores(Math.max(0, view.freeCpu[i]!))} cores free`
-  if (view.freeMemory[i]! < ask.memoryBytes) return `only ${gib(Math.max(0, view.freeMemory[i]!))} GiB memory free`
+    return has === undefined ? `no label ${key}` : `label ${key} is ${has}`
+  },
+  offersCpu: (view, i) => `offers ${cores(view.offerCpu[i]!)} cores`,
+  offersMemory: (view, i) => `offers ${gib(view.offerMemory[i]!)} GiB memory`,
+  freeCpu: (view, i) => `only ${cores(Math.max(0, view.freeCpu[i]!))} cores free`,
+  freeMemory: (view, i) => `only ${gib(Math.max(0, view.freeMemory[i]!))} GiB memory free`
+} satisfies Record<string, Words>
+
+/**
+ * Why the peer in row `i` cannot take the work; undefined when it can. Every row is asked and a few are shown, so the
+ * words come as a function, which closes over nothing: a closure would cost an allocation for every row.
+ */
+function obstacle(view: PlacementView, i: number, ask: Ask, now: number): Words | undefined {
+  const flags = view.flags[i]!
+  if ((flags & ALIVE) === 0) return () => 'not reachable'
+  if (ask.exclude !== undefined && ask.exclude.has(view.peers[i]!)) return WORDS.excluded
+  if (ask.on !== undefined && ask.on !== view.peers[i] && ask.on !== view.names[i]) return WORDS.notAskedFor
+  if (ask.notOn !== undefined && (ask.notOn === view.peers[i] || ask.notOn === view.names[i]))
+    return () => '--not-on excludes it'
+  if ((flags & PAUSED) !== 0) return () => 'paused by its owner'
+  if ((flags & DRAINING) !== 0) return () => 'going down'
+  if (wrongLabel(view, i, ask) !== undefined) return WORDS.label
+  if (now - view.at[i]! > 10 * STALE_MS) return () => 'no recent reading from it'
+  if (view.offerCpu[i]! < ask.cpuMilli) return WORDS.offersCpu
+  if (view.offerMemory[i]! < ask.memoryBytes) return WORDS.offersMemory
+  if (view.freeCpu[i]! < ask.cpuMilli) return WORDS.freeCpu
+  if (view.freeMemory[i]! < ask.memoryBytes) return WORDS.freeMemory
   return undefined
+}
+
+function wrongLabel(view: PlacementView, i: number, ask: Ask): readonly [string, string] | undefined {
+  if (ask.labels.length === 0) return undefined
+  return ask.labels.find(([key, value]) => view.labels[i]![key] !== value)
 }
 
 function score(view: PlacementView, i: number, ask: Ask, now: number, random: () => number): number {
@@ -104,35 +136,48 @@ export function explain(
   refusals: ReadonlyMap<PeerId, string>,
   now: number
 ): Why {
-  const scores = new Map(choice.ranked.map((entry) => [entry.peer, entry.score]))
-  const rows: Why['candidates'][number][] = []
-  for (let i = 0; i < view.size; i++) {
+  const candidates = rowsToShow(view, choice, chosen).map((i): Why['candidates'][number] => {
     const peer = view.peers[i]!
-    const points = scores.get(peer)
-    const barrier = refusals.get(peer) ?? obstacle(view, i, ask, now)
+    const points = choice.ranked.find((entry) => entry.peer === peer)?.score
+    const no = refusals.get(peer) ?? obstacle(view, i, ask, now)?.(view, i, ask)
     const reason =
       peer === chosen
         ? praise(view, i, ask)
-        : (barrier ?? (points === undefined ? 'not asked' : `scored lower: ${praise(view, i, ask)}`))
-    rows.push({
+        : (no ?? (points === undefined ? 'not asked' : `scored lower: ${praise(view, i, ask)}`))
+    return {
       peer,
       name: view.names[i]!,
       score: points === undefined ? null : Math.round(points * 1000) / 1000,
       reason: reason.slice(0, REASON_CHARS)
-    })
-  }
-  rows.sort(
-    (a, b) =>
-      Number(b.peer === chosen) - Number(a.peer === chosen) ||
-      (b.score ?? -9) - (a.score ?? -9) ||
-      (a.name < b.name ? -1 : 1)
-  )
-  const more = rows.length - REASONS_MAX
+    }
+  })
+  const more = view.size - candidates.length
   const rest = more > 0 ? ` (and ${more} more PCs, not listed)` : ''
-  return { sentence: sentence(view, ask, chosen, rows) + rest, candidates: rows.slice(0, REASONS_MAX) }
+  return { sentence: sentence(view, ask, chosen, candidates, choice.able) + rest, candidates }
 }
 
-function sentence(view: PlacementView, ask: Ask, chosen: PeerId | undefined, rows: Why['candidates']): string {
+/** The chosen one, then the best, then the others by name: as many rows of the view as an account has. */
+function rowsToShow(view: PlacementView, { ranked }: Choice, chosen: PeerId | undefined): number[] {
+  const shown = new Set<number>()
+  for (const peer of [...(chosen === undefined ? [] : [chosen]), ...ranked.map((entry) => entry.peer)]) {
+    const i = view.index.get(peer)
+    if (i !== undefined && shown.size < REASONS_MAX) shown.add(i)
+  }
+  const room = REASONS_MAX - shown.size
+  if (room === 0) return [...shown]
+  const others: number[] = []
+  for (let i = 0; i < view.size; i++) if (!shown.has(i)) others.push(i)
+  others.sort((a, b) => (view.names[a]! < view.names[b]! ? -1 : 1))
+  return [...shown, ...others.slice(0, room)]
+}
+
+function sentence(
+  view: PlacementView,
+  ask: Ask,
+  chosen: PeerId | undefined,
+  rows: Why['candidates'],
+  able: number
+): string {
   const i = chosen === undefined ? undefined : view.index.get(chosen)
   if (i === undefined) {
     if (rows.length === 0) return 'no peer is known yet'
@@ -142,7 +187,6 @@ function sentence(view: PlacementView, ask: Ask, chosen: PeerId | undefined, row
       .join('; ')}`
   }
   const name = view.names[i]!
-  const able = rows.filter((row) => row.score !== null).length
   if (ask.on !== undefined) return `${name}: asked for by name; ${praise(view, i, ask)}`
   if (able <= 1) return `${name}: the only PC that can take it; ${praise(view, i, ask)}`
   return `${name}: best of ${able}; ${praise(view, i, ask)}`

@@ -25,7 +25,7 @@ function decisions(peers: number, size: Size) {
   const float = () => random.float()
   const view = new PlacementView()
   for (let i = 0; i < peers; i++) view.put(row(i, float))
-  const asks = [ask(1000, 1), ask(4000, 8), ask(500, 0.25, { room: 'office' }), { ...ask(1000, 1), near: nameOf(3) }]
+  const asks = [ask(1000, 1), ask(4000, 8), ask(500, 0.25, [['room', 'office']]), { ...ask(1000, 1), near: nameOf(3) }]
   const samples = {
     choose: [] as number[],
     explain: [] as number[],
@@ -76,12 +76,12 @@ function readColumns(view: PlacementView, { cpuMilli, memoryBytes }: Ask): numbe
   return best
 }
 
-function ask(cpuMilli: number, memoryGib: number, labels: Record<string, string> = {}): Ask {
+function ask(cpuMilli: number, memoryGib: number, labels: Ask['labels'] = []): Ask {
   return { cpuMilli, memoryBytes: memoryGib * GIB, labels }
 }
 
 function nameOf(i: number): string {
-  return `12D3KooW${String(i).padStart(44, 'x')}`
+  return `12D3KooW${String(i).padEnd(44, 'x')}`
 }
 
 /** Most take work; some are paused, gone, full or old, as on a day in an office. */

@@ -23,7 +23,7 @@ const row = (peer: string, fields: Partial<ViewRow> = {}): ViewRow => ({
   labels: {},
   ...fields
 })
-const ask = (fields: Partial<Ask> = {}): Ask => ({ cpuMilli: 1000, memoryBytes: GIB, labels: {}, ...fields })
+const ask = (fields: Partial<Ask> = {}): Ask => ({ cpuMilli: 1000, memoryBytes: GIB, labels: [], ...fields })
 function viewOf(...rows: ViewRow[]): PlacementView {
   const view = new PlacementView()
   for (const one of rows) view.put(one)
@@ -39,8 +39,8 @@ test.each<[string, Partial<ViewRow>, Partial<Ask>, RegExp]>([
   ['is not the one asked for', {}, { on: 'b' }, /^--on asks for name of b$/],
   ['is the one excluded by id', {}, { notOn: 'a' }, /^--not-on excludes it$/],
   ['is the one excluded by name', {}, { notOn: 'name of a' }, /^--not-on excludes it$/],
-  ['lacks a label', {}, { labels: { gpu: 'yes' } }, /^no label gpu$/],
-  ['has another value of a label', { labels: { gpu: 'no' } }, { labels: { gpu: 'yes' } }, /^label gpu is no$/],
+  ['lacks a label', {}, { labels: [['gpu', 'yes']] }, /^no label gpu$/],
+  ['has another value of a label', { labels: { gpu: 'no' } }, { labels: [['gpu', 'yes']] }, /^label gpu is no$/],
   ['failed to start it', {}, { exclude: new Map([['a', 'could not start it: no such program']]) }, /no such program/],
   ['has not been heard for a minute', { at: NOW - 60_001 }, {}, /^no recent reading from it$/],
   ['was never heard', { at: -Infinity }, {}, /^no recent reading from it$/],
@@ -63,7 +63,7 @@ test('each filter lets pass what just fits', () => {
   const view = viewOf(
     row('a', { offerCpuMilli: 1000, offerMemoryBytes: GIB, at: NOW - 60_000, labels: { gpu: 'yes', os: 'x' } })
   )
-  expect(order(view, ask({ labels: { gpu: 'yes' }, on: 'name of a', notOn: 'b' }))).toEqual(['a'])
+  expect(order(view, ask({ labels: [['gpu', 'yes']], on: 'name of a', notOn: 'b' }))).toEqual(['a'])
 })
 
 test('more free room, an idler processor, the files and a fresher reading each rank a PC first', () => {
@@ -126,7 +126,7 @@ test('the sentence says when there was one PC only, when it was asked for, and w
     'no peer can take it now: name of a offers 4 cores; name of b paused by its owner'
   )
   const none = new PlacementView()
-  expect(explain(none, ask(), { ranked: [] }, undefined, new Map(), NOW).sentence).toBe('no peer is known yet')
+  expect(explain(none, ask(), { ranked: [], able: 0 }, undefined, new Map(), NOW).sentence).toBe('no peer is known yet')
 })
 
 test('of a hundred PCs the account names 24, counts the others, and stays within what a record takes', () => {
