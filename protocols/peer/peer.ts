@@ -346,16 +346,7 @@ export class Peer {
     this.#runMembership({ k: 'start' })
     this.#runGossip({ k: 'start' })
     this.sessions.start((error) => {
-      const host = this.sessions
-      if (error === undefined) {
-        this.#ports.host.attach({
-          started: (id, epoch, pid) => host.started(id, epoch, pid),
-          notStarted: (id, epoch, reason) => host.notStarted(id, epoch, reason),
-          exited: (id, epoch, exit) => host.exited(id, epoch, exit),
-          children: (list) => host.children(list),
-          lost: () => host.lost()
-        })
-      }
+      if (error === undefined) this.#ports.host.attach(this.sessions.runs)
       this.#started?.(error)
       this.#started = undefined
     })

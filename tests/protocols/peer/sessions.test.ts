@@ -168,7 +168,7 @@ test('a PC that slept asks before it wakes its children, though its links are go
   mesh.until(() => runsOf(mesh, job).length === 2, { withinMs: 30_000, what: 'it goes on elsewhere' })
   const [before] = runsOf(mesh, job)
   mesh.heal()
-  slept.peer!.sessions.children([{ session: job.id!, epoch: before!.epoch, state: 'frozen', pid: 1 }])
+  slept.peer!.sessions.runs.children([{ session: job.id!, epoch: before!.epoch, state: 'frozen', pid: 1 }])
   mesh.run(20_000)
   expect(thawed).not.toContain(before!.epoch)
   expect(slept.peer!.sessions.forks.get(job.id!)).toBe(before!.epoch)
@@ -422,9 +422,9 @@ test('when sessiond dies with its children, what restarts is placed again and th
     what: 'both run'
   })
   const { sessions } = mesh.pc(0).peer!
-  sessions.lost()
+  sessions.runs.lost()
   expect(mesh.session(again.id)!.state, 'until sessiond is back nobody knows').toBe('running')
-  sessions.children([])
+  sessions.runs.children([])
   mesh.run(100)
   expect(mesh.session(never.id)).toMatchObject({
     state: 'failed',

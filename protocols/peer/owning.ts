@@ -1,0 +1,325 @@
+/**
+ * The sessions this peer owns: a lifecycle machine each, fed with what happened and why. Every state it enters is recorded,
+ * told to everyone, and answered for here, until the session has ended or belongs to another peer.
+ */
+import { createActor } from 'xstate'
+import type { Actor } from 'xstate'
+import { MeshError } from '../errors.ts'
+import { release } from '../placement/index.ts'
+import type { Admission } from '../placement/index.ts'
+import type { PeerId, SessionId } from '../ports.ts'
+import { FINAL_STATES, sessionMachine, summarize, survivesRunner } from '../session/index.ts'
+import type { ChildEnd, SessionEvent, SessionInput, SessionRecord, SessionState } from '../session/index.ts'
+import type { PeerContext } from './context.ts'
+import type { Placer } from './placer.ts'
+import type { Records } from './records.ts'
+
+/** Starts that may fail on different peers before the session fails for good. */
+const TRIES_MAX = 3
+/** Restarts of a child that ended, within ten minutes (FEATURES C14). */
+const RESTARTS_MAX = 5
+const RESTART_WINDOW_MS = 600_000
+
+export interface Owned {
+  actor: Actor<typeof sessionMachine>
+  /** Why each step is taken, in the order in which the machine will take them; for the history. */
+  causes: string[]
+  /** The state being entered: an entry action sees the machine's snapshot of before. */
+  step: string
+  /** sessiond was asked to start it. */
+  ordered: boolean
+  created?: Created
+}
+
+/** Told once, when the disks have answered. */
+export type Created = (error: MeshError | undefined, record: SessionRecord, copies: number) => void
+
+/** What the steps of a session do to its process on this PC. */
+export interface ChildOrders {
+  startChild(id: SessionId): void
+  signal(id: SessionId, signal: 'TERM' | 'KILL'): void
+  freezeFork(id: SessionId): void
+}
+
+interface Parts {
+  records: Records
+  admission: Admission
+  placer: Placer
+  orders: ChildOrders
+  /** This peer no longer looks after a session; others may have to. */
+  left(): void
+}
+
+export class Owning {
+  readonly #ctx: PeerContext
+  readonly #parts: Parts
+  readonly #owned = new Map<SessionId, Owned>()
+  #drained: (() => void) | undefined
+
+  constructor(ctx: PeerContext, parts: Parts) {
+    this.#ctx = ctx
+    this.#parts = parts
+  }
+
+  get size(): number {
+    return this.#owned.size
+  }
+  ids(): Iterable<SessionId> {
+    return this.#owned.keys()
+  }
+  of(id: SessionId): Owned | undefined {
+    return this.#owned.get(id)
+  }
+  has(id: SessionId): boolean {
+    return this.#owned.has(id)
+  }
+
+  current(id: SessionId, epoch: number): SessionRecord | undefined {
+    const record = this.#parts.records.all.get(id)
+    return this.#owned.has(id) && record?.epoch === epoch && record.owner === this.#ctx.self ? record : undefined
+  }
+
+  /** Two, or all that live. */
+  copiesWanted(record: SessionRecord): number {
+    const live = record.keepers.filter((keeper) => keeper === this.#ctx.self || this.#ctx.reachable(keeper)).length
+    return Math.min(2, Math.max(1, live))
+  }
+
+  own(record: SessionRecord, resume: SessionInput['resume'], cause: string, created?: Created): void {
+    const before = this.#owned.get(record.id)
+    if (before !== undefined && before.step !== 'frozen') return
+    before?.actor.stop()
+    const id = record.id
+    this.#parts.records.all.set(id, record)
+    const clock = this.#ctx.ports.clock
+    const input: SessionInput = {
+      resume,
+      do: {
+        create: () => this.#create(id),
+        place: () => this.#place(id),
+        startChild: () => this.#parts.orders.startChild(id),
+        terminate: () => this.#parts.orders.signal(id, 'TERM'),
+        kill: () => this.#parts.orders.signal(id, 'KILL'),
+        publish: () => this.#publishResult(id),
+        freeze: () => this.#parts.orders.freezeFork(id)
+      },
+      restartsAfter: (end) => this.#restartsAfter(id, end),
+      backoffMs: () =>
+        Math.min(60_000, 1_000 * 2 ** Math.max(0, (this.#parts.records.all.get(id)?.restarts.length ?? 1) - 1)),
+      mayTryElsewhere: () => (this.#parts.records.all.get(id)?.tried.length ?? TRIES_MAX) < TRIES_MAX
+    }
+    const actor = createActor(sessionMachine, {
+      input,
+      clock: {
+        setTimeout: (fn: () => void, ms: number) =>
+          clock.setTimeout(() => {
+            owned.causes.push('its time had come')
+            fn()
+          }, ms),
+        clearTimeout: (timer) => clock.clearTimeout(timer)
+      }
+    })
+    const owned: Owned = {
+      actor,
+      causes: [cause],
+      step: 'entering',
+      ordered: false,
+      ...(created === undefined ? {} : { created })
+    }
+    this.#owned.set(id, owned)
+    let last: string | undefined
+    actor.subscribe((snapshot) => {
+      const value = String(snapshot.value)
+      const why = owned.causes.shift() ?? 'its time had come'
+      if (value === last) return
+      last = value
+      this.#entered(id, value, why)
+    })
+    actor.start()
+  }
+
+  tell(owned: Owned | undefined, event: SessionEvent, cause?: string): void {
+    if (owned === undefined || owned.actor.getSnapshot().status !== 'active') return
+    owned.causes.push(cause ?? ('cause' in event ? event.cause : event.type))
+    owned.actor.send(event)
+  }
+
+  /** A new version by this owner; `undefined` removes a field. */
+  update(record: SessionRecord, patch: { [K in keyof SessionRecord]?: SessionRecord[K] | undefined }): SessionRecord {
+    const latest = this.#parts.records.all.get(record.id) ?? record
+    const next = { ...latest, seq: latest.seq + 1, ...patch } as SessionRecord
+    for (const key of Object.keys(patch) as (keyof SessionRecord)[]) if (patch[key] === undefined) delete next[key]
+    this.#parts.records.all.set(record.id, next)
+    return next
+  }
+
+  disown(id: SessionId): void {
+    this.#owned.get(id)?.actor.stop()
+    this.#owned.delete(id)
+    this.#parts.left()
+    this.#checkDrained()
+  }
+
+  /** What may move, moves; the rest is stopped. `done` when nothing of ours runs here any more. */
+  drain(done: () => void): void {
+    this.#drained = done
+    for (const [id, owned] of this.#owned) {
+      // What waits for a place has nothing here that could move.
+      if (!hasChild(owned)) continue
+      const record = this.#parts.records.all.get(id)!
+      const others = this.#ctx.alivePeers().some((peer) => peer !== this.#ctx.self)
+      const moves = survivesRunner(record) && others
+      const cause = `${this.#ctx.nameOf(this.#ctx.self)} is going down`
+      this.tell(owned, moves ? { type: 'session.drain', cause } : { type: 'session.stop', cause })
+    }
+    this.#checkDrained()
+  }
+
+  /** The machine is in a new state: record it, tell everyone. */
+  #entered(id: SessionId, value: string, cause: string): void {
+    const owned = this.#owned.get(id)
+    const record = this.#parts.records.all.get(id)
+    if (owned === undefined || record === undefined || value === 'entering') return
+    const from = record.state
+    owned.step = value
+    if (value === 'handed' || value === 'discarded' || value === 'frozen') {
+      if (value !== 'frozen') this.disown(id)
+      return
+    }
+    if (value === 'pending') this.#checkDrained()
+    const state = value as SessionState
+    const final = FINAL_STATES.has(state)
+    if (state !== 'submitted') {
+      const at = this.#ctx.ports.clock.wall()
+      const entry = { at, state, by: this.#ctx.self, cause: cause.slice(0, 300) }
+      const next = this.update(record, {
+        state,
+        reason: cause.slice(0, 600) || undefined,
+        history: [...record.history, entry].slice(-16),
+        ...(final && record.endedAt === undefined ? { endedAt: at } : {}),
+        // It goes on: how its last run ended is in the history.
+        ...(state === 'placing' ? { endedAt: undefined, exit: undefined } : {})
+      })
+      // Two steps need no disk of their own: placing right after the record was accepted, and finishing, which
+      // #publishResult writes before anyone is told that it has ended.
+      if (!(state === 'placing' && from === 'submitted') && state !== 'finishing') {
+        this.#parts.records.commit(next, 1, (copies) => {
+          if (final && copies > 0) this.#ctx.ports.host.acknowledge(id, next.epoch)
+        })
+      }
+    }
+    this.#ctx.publish(summarize(this.#parts.records.all.get(id)!))
+    if (final) {
+      release(this.#parts.admission, id)
+      this.#parts.placer.forget(id)
+      this.disown(id)
+      this.#ctx.changed('nodes')
+    }
+    this.#ctx.changed('sessions', id)
+  }
+
+  #create(id: SessionId): void {
+    const record = this.#parts.records.all.get(id)!
+    const created = this.#owned.get(id)?.created
+    this.#parts.records.commit(record, this.copiesWanted(record), (copies, error) => {
+      // By now it may be stopped, or another's: who asked is answered all the same.
+      const owned = this.#owned.get(id)
+      const now = this.#parts.records.all.get(id) ?? record
+      if (copies === 0) {
+        created?.(error ?? new MeshError('STORE_FAILED', 'the session could not be written to disk anywhere'), now, 0)
+        this.tell(owned, { type: 'record.rejected', cause: error?.message ?? 'no disk took the record' })
+        return
+      }
+      created?.(undefined, now, copies)
+      if (now.desired === 'stop') return this.tell(owned, { type: 'session.stop', cause: 'stopped before it started' })
+      this.tell(owned, { type: 'record.accepted' }, `recorded on ${copies} ${copies === 1 ? 'disk' : 'disks'}`)
+    })
+  }
+
+  #place(id: SessionId): void {
+    const record = this.#parts.records.all.get(id)!
+    this.#owned.get(id)!.step = 'placing'
+    this.#parts.placer.place(record, (outcome) => {
+      const owned = this.#owned.get(id)
+      const now = this.#parts.records.all.get(id)
+      if (owned === undefined || now?.owner !== this.#ctx.self || owned.step !== 'placing') {
+        if (outcome.k === 'self') release(this.#parts.admission, id)
+        return
+      }
+      switch (outcome.k) {
+        case 'self':
+          this.update(now, { why: outcome.why, runner: this.#ctx.self, epoch: now.epoch + 1, seq: 0 })
+          return this.tell(owned, { type: 'worker.self' }, outcome.why.sentence)
+        case 'binding':
+          // From here on the worker may run it: what the keepers know must say so.
+          this.#parts.records.commit(this.update(now, { why: outcome.why, runner: outcome.worker }), 1, () => {})
+          return this.#parts.placer.bind(outcome.worker, this.#parts.records.all.get(id)!)
+        case 'bound':
+          this.#handOver(now, outcome.worker, outcome.epoch)
+          return this.tell(owned, { type: 'worker.bound', cause: `runs on ${this.#ctx.nameOf(outcome.worker)}` })
+        case 'lost':
+          // The worker may have started it before it died: this owner's next run needs a number above the worker's.
+          this.update(now, { epoch: now.epoch + 2, seq: 0, runner: undefined })
+          return this.#place(id)
+        case 'none': {
+          this.update(now, { why: outcome.why })
+          const last = now.tried.at(-1)
+          const failed = last !== undefined && !outcome.couldLater
+          return this.tell(owned, {
+            type: 'worker.none',
+            cause: failed ? last.why : outcome.why.sentence,
+            final: failed
+          })
+        }
+      }
+    })
+  }
+
+  /** The worker owns it from here on; a peer that is no keeper forgets the record. */
+  #handOver(record: SessionRecord, worker: PeerId, epoch: number): void {
+    if (this.#parts.records.all.get(record.id)!.epoch >= epoch) return
+    this.#parts.records.note({ ...record, owner: worker, runner: worker, epoch, seq: 0, state: 'starting' })
+  }
+
+  /** The result is on at least two disks (or all that live) before anyone is told that the session has ended. */
+  #publishResult(id: SessionId): void {
+    const record = this.#parts.records.all.get(id)!
+    const { epoch } = record
+    this.#parts.records.commit(this.update(record, {}), this.copiesWanted(record), (copies) => {
+      if (copies > 0) this.#ctx.ports.host.acknowledge(id, epoch)
+      const { exit } = this.#parts.records.all.get(id) ?? {}
+      const how = exit?.signal == null ? `exit code ${exit?.code}` : `ended by signal ${exit.signal}`
+      this.tell(this.#owned.get(id), { type: 'result.published' }, how)
+    })
+  }
+
+  #restartsAfter(id: SessionId, end: ChildEnd): boolean {
+    const record = this.#parts.records.all.get(id)
+    if (record === undefined || record.desired === 'stop' || this.#parts.admission.draining) return false
+    const policy = record.spec.restart
+    const failed = end.code !== 0
+    if (!(policy === 'always' || (policy === 'on-failure' && failed))) return false
+    const now = this.#ctx.ports.clock.wall()
+    const recent = record.restarts.filter((at) => now - at < RESTART_WINDOW_MS)
+    if (recent.length >= RESTARTS_MAX) return false
+    this.update(record, { restarts: [...recent, now].slice(-16), endedAt: undefined })
+    return true
+  }
+
+  #checkDrained(): void {
+    if (this.#drained === undefined || [...this.#owned.values()].some(occupies)) return
+    const done = this.#drained
+    this.#drained = undefined
+    done()
+  }
+}
+
+/** It runs here, or is on its way in or out. */
+function hasChild({ step }: Owned): boolean {
+  return step === 'starting' || step === 'running' || step === 'finishing' || step === 'stopping'
+}
+
+/** A draining peer waits for it: it runs here, or will have a place or none in a moment. */
+function occupies(owned: Owned): boolean {
+  return hasChild(owned) || owned.step === 'submitted' || owned.step === 'placing'
+}

@@ -1,0 +1,317 @@
+/**
+ * The children of this PC, as sessiond tells of them: started, ended, found again after either process was away. A child
+ * runs on only while the keepers say that this peer may run it; a run that went on elsewhere is kept frozen as a fork.
+ */
+import { adopt, release } from '../placement/index.ts'
+import type { Admission } from '../placement/index.ts'
+import type { ChildReport, Exit, HostHandler, RunOrder, SessionId } from '../ports.ts'
+import { FINAL_STATES, survivesRunner } from '../session/index.ts'
+import type { SessionRecord } from '../session/index.ts'
+import type { PeerContext } from './context.ts'
+import type { Keepers } from './keepers.ts'
+import type { ChildOrders, Owning } from './owning.ts'
+import type { Records } from './records.ts'
+
+interface Parts {
+  records: Records
+  admission: Admission
+  owning: Owning
+  keepers: Keepers
+  /** Nobody here looks after this record, whatever sessiond holds. */
+  unowned(record: SessionRecord): void
+  /** sessiond can start children from now on. */
+  ready(): void
+}
+
+export class Runs implements HostHandler, ChildOrders {
+  /** A run of an older epoch that was frozen here because another owner exists. */
+  readonly forks = new Map<SessionId, number>()
+  readonly #ctx: PeerContext
+  readonly #parts: Parts
+  /** Children of sessiond as of its last report; undefined while it is not connected. */
+  #children: Map<SessionId, ChildReport> | undefined
+  /** To be started once sessiond has reported. */
+  readonly #waiting = new Set<SessionId>()
+
+  constructor(ctx: PeerContext, parts: Parts) {
+    this.#ctx = ctx
+    this.#parts = parts
+  }
+
+  started(id: SessionId, epoch: number, pid: number): void {
+    const record = this.#parts.owning.current(id, epoch)
+    if (record === undefined) return this.#strayStarted(id, epoch, pid)
+    this.#children?.set(id, { session: id, epoch, state: 'running', pid })
+    this.#parts.owning.update(record, { startedAt: this.#ctx.ports.clock.wall() })
+    this.#parts.owning.tell(this.#parts.owning.of(id), { type: 'child.started' }, 'started')
+    if (this.#parts.admission.paused) this.#ctx.ports.host.freeze(id, epoch)
+  }
+
+  /** It was superseded while it was being started: it has done nothing yet. Ours again means that the keepers are being asked. */
+  #strayStarted(id: SessionId, epoch: number, pid: number): void {
+    const record = this.#parts.records.all.get(id)
+    const mayBeOurs = record?.epoch === epoch && record.owner === this.#ctx.self && !FINAL_STATES.has(record.state)
+    if (mayBeOurs) this.#children?.set(id, { session: id, epoch, state: 'running', pid })
+    else this.#ctx.ports.host.discard(id, epoch)
+  }
+
+  notStarted(id: SessionId, epoch: number, reason: string): void {
+    this.#children?.delete(id)
+    const record = this.#parts.owning.current(id, epoch)
+    if (record === undefined) return
+    release(this.#parts.admission, id)
+    // A pause that came between the yes and the start says nothing against this PC: later it may.
+    if (!this.#parts.admission.paused) {
+      const tried = [...record.tried, { peer: this.#ctx.self, why: reason.slice(0, 300) }].slice(-16)
+      this.#parts.owning.update(record, { tried })
+    }
+    this.#parts.owning.tell(this.#parts.owning.of(id), { type: 'child.notStarted', cause: reason }, reason)
+  }
+
+  exited(id: SessionId, epoch: number, exit: Exit): void {
+    this.#children?.delete(id)
+    if (this.forks.get(id) === epoch) this.forks.delete(id)
+    const found = this.#parts.records.all.get(id)
+    // It ended while the keepers were still being asked whether it may go on.
+    if (
+      !this.#parts.owning.has(id) &&
+      found?.epoch === epoch &&
+      found.owner === this.#ctx.self &&
+      !FINAL_STATES.has(found.state)
+    ) {
+      this.#parts.owning.own(found, found.desired === 'stop' ? 'stopping' : 'running', 'adopted at its end')
+    }
+    const record = this.#parts.owning.current(id, epoch)
+    // Nobody here waits for it: superseded, or recorded before this peer's last restart.
+    if (record === undefined) return this.#ctx.ports.host.acknowledge(id, epoch)
+    release(this.#parts.admission, id)
+    const how = exit.signal === null ? `exit code ${exit.code}` : `ended by signal ${exit.signal}`
+    this.#parts.owning.update(record, {
+      exit: { code: exit.code, signal: exit.signal },
+      output: exit.output,
+      outputError: exit.outputError?.slice(0, 600),
+      logBytes: exit.logBytes,
+      endedAt: this.#ctx.ports.clock.wall()
+    })
+    this.#parts.owning.tell(this.#parts.owning.of(id), { type: 'child.exited', end: exit, cause: how }, how)
+  }
+
+  /** sessiond is connected and tells all it holds. */
+  children(list: readonly ChildReport[]): void {
+    this.#children = new Map(list.map((child) => [child.session, child]))
+    for (const child of list) {
+      // Its room is taken from this moment on, though the keepers are still to be asked whose it is.
+      const record = this.#parts.records.all.get(child.session)
+      const mayBeOurs = child.state !== 'exited' && record?.owner === this.#ctx.self && record.epoch === child.epoch
+      if (mayBeOurs) adopt(this.#parts.admission, child.session, record.spec, record.submitter)
+    }
+    for (const child of list) this.#reconcile(child)
+    for (const record of [...this.#parts.records.all.values()]) {
+      if (!this.#parts.owning.has(record.id)) this.#parts.unowned(record)
+      else if (this.#misses(record)) this.gone(record)
+    }
+    for (const id of [...this.#waiting]) {
+      this.#waiting.delete(id)
+      if (this.#parts.owning.of(id)?.step === 'starting') this.startChild(id)
+    }
+    // What waits for a place may have one here from now on.
+    this.#parts.ready()
+  }
+
+  lost(): void {
+    this.#children = undefined
+  }
+
+  startChild(id: SessionId): void {
+    // sessiond's first report must not be older than our first order, or the new child would count as gone.
+    if (this.#children === undefined) return void this.#waiting.add(id)
+    const record = this.#parts.records.all.get(id)!
+    const epoch = record.epoch
+    const run = (): void => {
+      this.#parts.owning.of(id)!.ordered = true
+      this.#ctx.ports.host.run(orderOf(record))
+    }
+    const input = record.spec.input
+    if (input === undefined || this.#ctx.ports.host.hasBlob(input.hash)) return run()
+    const sources = [record.submitter, ...record.keepers].filter((peer) => peer !== this.#ctx.self)
+    this.#ctx.ports.fetchBlob(input, sources, (error) => {
+      if (this.#parts.owning.current(id, epoch) === undefined || this.#parts.owning.of(id)?.step !== 'starting') return
+      if (error === undefined) return run()
+      this.notStarted(id, epoch, `the files could not be fetched: ${error.message}`)
+    })
+  }
+
+  signal(id: SessionId, signal: 'TERM' | 'KILL'): void {
+    const record = this.#parts.records.all.get(id)
+    if (record === undefined) return
+    if (this.discardFork(id)) return
+    const child = this.#children?.get(id)
+    const owned = this.#parts.owning.of(id)
+    if (child === undefined && owned?.ordered === false) {
+      return this.#parts.owning.tell(owned, { type: 'child.gone', cause: 'it had not started', again: false })
+    }
+    // A frozen child cannot act on a polite signal.
+    if (child?.state === 'frozen' || this.#parts.admission.paused) this.#ctx.ports.host.thaw(id, record.epoch)
+    this.#ctx.ports.host.signal(id, record.epoch, signal)
+  }
+
+  freezeFork(id: SessionId): void {
+    const epoch = this.forks.get(id)
+    if (epoch !== undefined) this.#ctx.ports.host.freeze(id, epoch)
+  }
+
+  /** The owner of this PC takes it back: everything that runs here stands still. */
+  freezeAll(): void {
+    for (const [id, child] of this.#children ?? [])
+      if (child.state === 'running') this.#ctx.ports.host.freeze(id, child.epoch)
+  }
+
+  thawAll(): void {
+    for (const [id, child] of this.#children ?? []) {
+      if (this.#parts.owning.current(id, child.epoch) !== undefined && child.state !== 'exited')
+        this.#ctx.ports.host.thaw(id, child.epoch)
+    }
+  }
+
+  /** Why this PC cannot take a session whatever room it has. */
+  barred(id: SessionId): string | undefined {
+    if (this.#children === undefined) return 'sessiond is not running here'
+    return this.forks.has(id) || this.#children.has(id) ? 'an older run of it is kept here' : undefined
+  }
+
+  /** What runs here now is a second run of that session: it is to be kept. False when nothing runs. */
+  keepAsFork(id: SessionId): boolean {
+    const child = this.#children?.get(id)
+    if (child === undefined) return false
+    this.forks.set(id, child.epoch)
+    return true
+  }
+
+  discardFork(id: SessionId): boolean {
+    const fork = this.forks.get(id)
+    if (fork === undefined) return false
+    this.forks.delete(id)
+    this.#children?.delete(id)
+    this.#ctx.ports.host.discard(id, fork)
+    return true
+  }
+
+  /** sessiond has told what it holds, and that session is not among it, nor about to be. */
+  lacks(id: SessionId): boolean {
+    return this.#children !== undefined && !this.#children.has(id) && !this.#waiting.has(id)
+  }
+
+  /** The record says it runs here, and it does not: the PC was restarted, or sessiond died with it. */
+  gone(record: SessionRecord): void {
+    const settle = (newest: SessionRecord | undefined): void => {
+      if (newest === undefined || newest.owner !== this.#ctx.self || this.#children?.has(record.id) === true) return
+      // It had ended, and this disk has lost the news: a keeper has it.
+      if (FINAL_STATES.has(newest.state)) return this.#parts.records.note(newest)
+      const again = survivesRunner(newest) && newest.desired !== 'stop'
+      const cause = again
+        ? 'its process was gone; it starts again'
+        : `its process was gone when ${this.#ctx.nameOf(this.#ctx.self)} came back`
+      release(this.#parts.admission, record.id)
+      if (!this.#parts.owning.has(record.id))
+        this.#parts.owning.own(newest, newest.desired === 'stop' ? 'stopping' : 'running', cause)
+      // It had ended and only the last word of its story was missing.
+      if (newest.exit !== undefined && newest.state === 'finishing') {
+        const { exit } = newest
+        return this.#parts.owning.tell(this.#parts.owning.of(record.id), {
+          type: 'child.exited',
+          end: exit,
+          cause: newest.reason ?? cause
+        })
+      }
+      this.#parts.owning.tell(this.#parts.owning.of(record.id), { type: 'child.gone', cause, again })
+    }
+    this.#parts.keepers.ask(record.id, record.keepers, settle)
+  }
+
+  /** It should have a child here and has none: sessiond died with it. */
+  #misses({ id, owner, state }: SessionRecord): boolean {
+    const hadChild = state === 'starting' || state === 'running' || state === 'stopping'
+    return owner === this.#ctx.self && hadChild && this.lacks(id)
+  }
+
+  /** A child that sessiond holds: ours, or superseded while this peer was away. */
+  #reconcile(child: ChildReport): void {
+    const owned = this.#parts.owning.of(child.session)
+    const record = this.#parts.records.all.get(child.session)
+    if (child.state === 'exited' && record?.epoch === child.epoch && record.owner === this.#ctx.self) {
+      if (owned === undefined && !FINAL_STATES.has(record.state))
+        this.#parts.owning.own(
+          record,
+          record.desired === 'stop' ? 'stopping' : 'running',
+          'ended while this peer was away'
+        )
+      if (child.exit !== undefined) this.exited(child.session, child.epoch, child.exit)
+      return
+    }
+    if (child.state === 'exited') return
+    if (owned !== undefined && child.state === 'running' && record?.epoch === child.epoch) return
+    this.#askBeforeThaw(child)
+  }
+
+  /** A frozen child, or one found at start: the keepers say whether this peer still has the right to run it. */
+  #askBeforeThaw(child: ChildReport): void {
+    const keepers = this.#parts.records.all.get(child.session)?.keepers ?? this.#ctx.alivePeers()
+    this.#parts.keepers.ask(child.session, keepers, (newest) => {
+      if (this.#children?.get(child.session)?.epoch !== child.epoch) return
+      const ours =
+        newest !== undefined &&
+        newest.epoch === child.epoch &&
+        newest.owner === this.#ctx.self &&
+        !FINAL_STATES.has(newest.state)
+      if (!ours && newest?.desired === 'stop') {
+        // Nobody wants it any more, here or where it went on.
+        release(this.#parts.admission, child.session)
+        this.#children.delete(child.session)
+        return this.#ctx.ports.host.discard(child.session, child.epoch)
+      }
+      if (!ours) {
+        release(this.#parts.admission, child.session)
+        // Stopped while this peer was away: nobody will ask for this run any more.
+        if (newest?.desired === 'stop') return this.#ctx.ports.host.discard(child.session, child.epoch)
+        this.forks.set(child.session, child.epoch)
+        this.#ctx.ports.host.freeze(child.session, child.epoch)
+        const why =
+          newest === undefined
+            ? 'no keeper knows it'
+            : `it went on at ${this.#ctx.nameOf(newest.owner)} (epoch ${newest.epoch})`
+        this.#ctx.event({
+          kind: 'session',
+          level: 'warn',
+          text: `${child.session.slice(0, 8)} is kept frozen here: ${why}. Stop the session to discard it.`,
+          subject: child.session
+        })
+        this.#ctx.changed('status')
+        return
+      }
+      adopt(this.#parts.admission, child.session, newest.spec, newest.submitter)
+      if (!this.#parts.owning.has(child.session))
+        this.#parts.owning.own(newest, newest.desired === 'stop' ? 'stopping' : 'running', 'adopted again')
+      if (!this.#parts.admission.paused && newest.desired !== 'stop')
+        this.#ctx.ports.host.thaw(child.session, child.epoch)
+    })
+  }
+}
+
+function orderOf(record: SessionRecord): RunOrder {
+  const { spec } = record
+  const colon = spec.appUri.indexOf(':')
+  const scheme = spec.appUri.slice(0, colon)
+  const rest = spec.appUri.slice(colon + 1).replace(/^\/\//, '')
+  return {
+    session: record.id,
+    epoch: record.epoch,
+    launcher: scheme === 'shell' ? 'shell' : 'exec',
+    argv: [rest, ...spec.args],
+    env: spec.env,
+    cwd: spec.cwd,
+    ...(spec.input === undefined ? {} : { input: spec.input }),
+    stdin: spec.stdin,
+    cpuMilli: spec.cpuMilli,
+    memoryBytes: spec.memoryBytes
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Sessions nobody looks after: of an owner that is gone, taken over by a keeper in its turn, and of this peer's own earlier
+ * life, taken up again once the keepers have said that they did not go on elsewhere.
+ */
+import type { SessionId } from '../ports.ts'
+import { FINAL_STATES, summarize, survivesRunner, takeoverInMs, waitsForPlace } from '../session/index.ts'
+import type { SessionRecord } from '../session/index.ts'
+import type { PeerContext } from './context.ts'
+import type { Keepers } from './keepers.ts'
+import type { Owning } from './owning.ts'
+import type { Records } from './records.ts'
+
+/** How often a keeper looks whether an owner has been gone for long enough. */
+const WATCH_MS = 500
+
+interface Parts {
+  records: Records
+  owning: Owning
+  keepers: Keepers
+  runs: {
+    lacks(id: SessionId): boolean
+    gone(record: SessionRecord): void
+  }
+}
+
+export class Takeover {
+  readonly #ctx: PeerContext
+  readonly #parts: Parts
+  #watch: unknown
+
+  constructor(ctx: PeerContext, parts: Parts) {
+    this.#ctx = ctx
+    this.#parts = parts
+  }
+
+  /** Keepers watch owners that are gone; the timer runs only while there is something to watch. */
+  watch(): void {
+    if (this.#watch !== undefined) return
+    const due = [...this.#parts.records.all.values()].some((record) => this.#inMs(record) !== undefined)
+    if (!due) return
+    this.#watch = this.#ctx.ports.clock.setTimeout(() => {
+      this.#watch = undefined
+      for (const record of [...this.#parts.records.all.values()]) if (this.#inMs(record) === 0) this.#takeOver(record)
+      this.watch()
+    }, WATCH_MS)
+  }
+
+  /** Ours from an earlier life, and nobody looks after it yet. What has no process waits for nothing but the keepers. */
+  takeUp(record: SessionRecord): void {
+    const { id } = record
+    if (record.owner !== this.#ctx.self || FINAL_STATES.has(record.state) || this.#parts.owning.has(id)) return
+    if (record.runner !== this.#ctx.self || waitsForPlace(record)) return this.#resume(record)
+    if (this.#parts.runs.lacks(id)) this.#parts.runs.gone(record)
+  }
+
+  #inMs(record: SessionRecord): number | undefined {
+    if (record.desired === 'run' && record.runner === record.owner && !survivesRunner(record)) return undefined
+    const owned = this.#parts.owning.of(record.id)
+    if (owned !== undefined && owned.step !== 'frozen') return undefined
+    return takeoverInMs(record, this.#ctx.self, (peer) => this.#ctx.goneMs(peer))
+  }
+
+  #takeOver(record: SessionRecord): void {
+    const gone = this.#ctx.nameOf(record.owner)
+    const cause = `${gone} is gone; taken over by ${this.#ctx.nameOf(this.#ctx.self)}`
+    const at = this.#ctx.ports.clock.wall()
+    const next: SessionRecord = {
+      ...record,
+      owner: this.#ctx.self,
+      // Two above: a worker bound by the old owner counts one above the record that this keeper has.
+      epoch: record.epoch + 2,
+      seq: 0,
+      history: [...record.history, { at, state: 'lost' as const, by: this.#ctx.self, cause }].slice(-16)
+    }
+    delete next.runner
+    this.#ctx.event({ kind: 'session', level: 'warn', text: `${record.id.slice(0, 8)}: ${cause}`, subject: record.id })
+    if (record.desired === 'stop') {
+      const stopped: SessionRecord = { ...next, state: 'stopped', endedAt: at, reason: cause }
+      return this.#parts.records.commit(stopped, 1, () => {
+        this.#ctx.publish(summarize(stopped))
+        this.#ctx.changed('sessions', record.id)
+      })
+    }
+    // Two keepers may have the same thought in the same moment: the claim is on every keeper that lives before anything starts.
+    const live = next.keepers.filter((keeper) => keeper === this.#ctx.self || this.#ctx.reachable(keeper)).length
+    this.#parts.records.commit(next, Math.max(1, live), () => {
+      const now = this.#parts.records.all.get(next.id)
+      if (now?.owner === this.#ctx.self && now.epoch === next.epoch)
+        this.#parts.owning.own(now, now.desired === 'stop' ? 'stopping' : 'placing', cause)
+    })
+  }
+
+  /** Owned here when this peer went away, and running nowhere: it goes on here unless it went on elsewhere meanwhile. */
+  #resume(record: SessionRecord): void {
+    this.#parts.keepers.ask(record.id, record.keepers, (newest) => {
+      if (newest?.owner !== this.#ctx.self || FINAL_STATES.has(newest.state) || this.#parts.owning.has(record.id))
+        return
+      if (newest.runner !== this.#ctx.self || waitsForPlace(newest))
+        this.#parts.owning.own(newest, newest.desired === 'stop' ? 'stopping' : 'placing', 'this peer is back')
+    })
+  }
+}
