@@ -1,0 +1,83 @@
+/** Carries out what the kernels of a peer ask for: frames, timers, dials. */
+import { encodeFrame } from '../codec.ts'
+import type { Env, KernelEffect, Message } from '../kernel.ts'
+import type { PeerId, Plane } from '../ports.ts'
+import type { PeerPorts } from './context.ts'
+import type { Journal } from './journal.ts'
+
+type Kernel = 'hello' | 'mem' | 'gossip'
+
+export interface KernelHost {
+  timer(tag: string): void
+}
+
+export class Effects {
+  readonly #ports: PeerPorts
+  readonly #journal: Journal
+  readonly #hosts = new Map<Kernel, KernelHost>()
+  readonly #timers = new Map<string, unknown>()
+  #isAdmitted: (peer: PeerId) => boolean = () => false
+
+  constructor(ports: PeerPorts, journal: Journal) {
+    this.#ports = ports
+    this.#journal = journal
+  }
+
+  /** Who wakes when a timer of that kernel is due. */
+  host(kernel: Kernel, host: KernelHost): void {
+    this.#hosts.set(kernel, host)
+  }
+
+  /** Only who passes hears more than hello. */
+  admit(isAdmitted: (peer: PeerId) => boolean): void {
+    this.#isAdmitted = isAdmitted
+  }
+
+  carry(kernel: Kernel, effect: KernelEffect): void {
+    switch (effect.e) {
+      case 'send':
+        this.send(effect.to, effect.plane, effect.msg)
+        return
+      case 'timer':
+        return this.#arm(kernel, effect.tag, effect.inMs)
+      case 'clear': {
+        const key = `${kernel}/${effect.tag}`
+        this.#ports.clock.clearTimeout(this.#timers.get(key))
+        this.#timers.delete(key)
+        return
+      }
+      case 'dial':
+        return this.#ports.network.dial(effect.peer, effect.addresses)
+      case 'close':
+        return this.#ports.network.close(effect.peer, effect.why)
+      case 'count':
+        return this.#journal.count(effect.name, effect.by)
+    }
+  }
+
+  send(to: PeerId, plane: Plane, message: Message): boolean {
+    if (plane !== 'hello' && !this.#isAdmitted(to)) return false
+    return this.#ports.network.send(to, plane, encodeFrame(message))
+  }
+
+  env(): Env {
+    const { clock, random } = this.#ports
+    return { self: this.#ports.network.self, now: clock.mono(), wall: clock.wall(), random }
+  }
+
+  #arm(kernel: Kernel, tag: string, inMs: number): void {
+    const key = `${kernel}/${tag}`
+    this.#ports.clock.clearTimeout(this.#timers.get(key))
+    const fire = (): void => {
+      this.#timers.delete(key)
+      this.#hosts.get(kernel)?.timer(tag)
+    }
+    this.#timers.set(key, this.#ports.clock.setTimeout(fire, inMs))
+  }
+
+  /** No kernel is woken any more. */
+  end(): void {
+    for (const timer of this.#timers.values()) this.#ports.clock.clearTimeout(timer)
+    this.#timers.clear()
+  }
+}

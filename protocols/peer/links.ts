@@ -1,0 +1,258 @@
+/**
+ * Whom this peer knows and whom it is linked to: hosts hello (who may speak here) and membership (who is there). A link
+ * counts from its admission on.
+ */
+import { decodeAs } from '../codec.ts'
+import { MeshError } from '../errors.ts'
+import { createHello, decodeHello, isAdmitted, isVerified, stepHello } from '../joining/index.ts'
+import type { Certificate, Genesis, HelloEffect, HelloEvent, HelloState } from '../joining/index.ts'
+import { createMembership, member, members, MemFrame, selfRecord, step as stepMembership } from '../membership/index.ts'
+import type { Member, MembershipEffect, MembershipEvent, MembershipState } from '../membership/index.ts'
+import type { DownReason, PeerId } from '../ports.ts'
+import type { PeerPorts } from './context.ts'
+import type { Effects } from './effects.ts'
+import type { Journal } from './journal.ts'
+
+/** A clock that differs by more is worth a word on the screen; certificates tolerate ten minutes. */
+const SKEW_NOTICE_MS = 60_000
+
+export interface LinkOptions {
+  genesis: Genesis
+  /** The current membership certificate; read at each new link. */
+  certificate(): Uint8Array
+  name: string
+  version: string
+}
+
+export interface LinkHooks {
+  linkUp(peer: PeerId): void
+  linkDown(peer: PeerId, why: DownReason): void
+  member(peer: PeerId, was: Member['state'] | undefined, now: Member['state'] | 'forgotten'): void
+  isolated(is: boolean): void
+}
+
+export class Links {
+  /** Clock differences worth telling, by peer: their clock minus ours, ms. */
+  readonly skews = new Map<PeerId, number>()
+  /** Why links were refused lately, newest last. */
+  readonly refusals: { at: number; peer: PeerId; code: string; text: string }[] = []
+  readonly #ports: PeerPorts
+  readonly #effects: Effects
+  readonly #journal: Journal
+  readonly #hooks: LinkHooks
+  readonly #hello: HelloState
+  readonly #membership: MembershipState
+  /** Everyone who ever was a member: what they signed into the ledger stays valid after they left. */
+  readonly #authors = new Set<PeerId>()
+  readonly #linked = new Set<PeerId>()
+
+  constructor(ports: PeerPorts, effects: Effects, journal: Journal, options: LinkOptions, hooks: LinkHooks) {
+    this.#ports = ports
+    this.#effects = effects
+    this.#journal = journal
+    this.#hooks = hooks
+    const { crypto } = ports
+    this.#membership = createMembership(
+      { peer: ports.network.self, name: options.name, addresses: [], version: options.version },
+      crypto
+    )
+    this.#hello = createHello({
+      genesis: options.genesis,
+      crypto,
+      certificate: options.certificate,
+      record: () => selfRecord(this.#membership),
+      features: [],
+      isKnown: (peer) => this.isKnown(peer)
+    })
+    effects.admit((peer) => isAdmitted(this.#hello, peer))
+    effects.host('hello', { timer: (tag) => this.#runHello({ k: 'timer', tag }) })
+    effects.host('mem', { timer: (tag) => this.#runMembership({ k: 'timer', tag }) })
+  }
+
+  get size(): number {
+    return this.#linked.size
+  }
+  has(peer: PeerId): boolean {
+    return this.#linked.has(peer)
+  }
+  members(): Iterable<Member> {
+    return members(this.#membership)
+  }
+  member(peer: PeerId): Member | undefined {
+    return member(this.#membership, peer)
+  }
+  isKnown(peer: PeerId): boolean {
+    return member(this.#membership, peer) !== undefined
+  }
+  /** Is a member, or was one. */
+  isAuthor(peer: PeerId): boolean {
+    return this.#authors.has(peer) || this.isKnown(peer)
+  }
+  isAlive(peer: PeerId): boolean {
+    return peer === this.#ports.network.self || member(this.#membership, peer)?.state === 'alive'
+  }
+  alive(): PeerId[] {
+    return [...members(this.#membership)].flatMap(({ peer }) => (this.isAlive(peer) ? [peer] : []))
+  }
+  nameOf(peer: PeerId): string {
+    return member(this.#membership, peer)?.name ?? peer.slice(-8)
+  }
+
+  /** The certificate a linked peer has shown. */
+  certificateOf(peer: PeerId): Certificate | undefined {
+    return this.#linked.has(peer) ? this.#hello.links.get(peer)?.verified?.certificate : undefined
+  }
+
+  goneMs(peer: PeerId): number | undefined {
+    const known = member(this.#membership, peer)
+    if (peer === this.#ports.network.self || known === undefined) return undefined
+    if (known.state !== 'dead' && known.state !== 'left') return undefined
+    // Seconds lie between two words of one member, so its last word says little about when it went: what counts is when
+    // somebody first missed it, or since when this peer has listened at all. It was gone by then, and all heard of it together.
+    const missedAt = known.state === 'dead' && known.suspectedAt > 0 ? known.suspectedAt : known.since
+    return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt)
+  }
+
+  // ---- what happens to it ----
+
+  load(done: (error?: MeshError) => void): void {
+    const { store, network } = this.#ports
+    store.load('m/', (error, members) => {
+      if (error !== undefined) return done(error)
+      store.load('a/', (authorError, authors) => {
+        if (authorError !== undefined) return done(authorError)
+        for (const [key] of authors) this.#authors.add(key.slice(2))
+        this.#runMembership({ k: 'self', addresses: network.addresses() })
+        this.#runMembership({ k: 'load', members: members.map(([, bytes]) => bytes) })
+        done()
+      })
+    })
+  }
+  start(): void {
+    this.#runMembership({ k: 'start' })
+  }
+  leave(forever: boolean): void {
+    this.#runMembership({ k: 'leave', forever })
+  }
+  introduce(peer: PeerId, addresses: readonly string[]): void {
+    this.#runMembership({ k: 'seen', peer, addresses })
+  }
+  renamed(change: { addresses?: readonly string[]; name?: string }): void {
+    this.#runMembership({ k: 'self', ...change })
+  }
+  lagged(ms: number): void {
+    this.#runMembership({ k: 'lag', ms })
+  }
+
+  up(peer: PeerId): void {
+    this.#runHello({ k: 'link', peer, up: true })
+  }
+  dialFailed(peer: PeerId, why: DownReason, detail: string): void {
+    this.#runMembership({ k: 'dialFailed', peer, why, detail })
+  }
+
+  down(peer: PeerId, why: DownReason): void {
+    this.#runHello({ k: 'link', peer, up: false, why })
+    if (!this.#linked.delete(peer)) return
+    this.#runMembership({ k: 'link', peer, up: false, why })
+    this.#hooks.linkDown(peer, why)
+  }
+
+  helloFrame(from: PeerId, bytes: Uint8Array): void {
+    try {
+      this.#runHello({ k: 'msg', from, msg: decodeHello(bytes) })
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error
+      this.#runHello({ k: 'garbage', from, error })
+    }
+  }
+
+  /** False: nothing this peer says is heard yet. */
+  mayBeHeard(peer: PeerId): boolean {
+    if (!isVerified(this.#hello, peer)) return false
+    // Planes overtake each other: who speaks on another plane has admitted us, so its welcome is only late. Without this the
+    // answer to such a frame would be dropped.
+    if (!isAdmitted(this.#hello, peer)) this.#runHello({ k: 'msg', from: peer, msg: { t: 'welcome' } })
+    return true
+  }
+  heard(peer: PeerId): void {
+    this.#runMembership({ k: 'heard', peer })
+  }
+  frame(from: PeerId, bytes: Uint8Array): void {
+    this.#runMembership({ k: 'msg', from, msg: decodeAs(MemFrame, bytes, 'mem frame') })
+  }
+
+  #runHello(event: HelloEvent): void {
+    for (const effect of stepHello(this.#hello, event, this.#effects.env())) this.#helloEffect(effect)
+  }
+
+  #helloEffect(effect: HelloEffect): void {
+    switch (effect.e) {
+      case 'verified':
+        return
+      case 'refused': {
+        this.refusals.push({ at: this.#ports.clock.wall(), peer: effect.peer, code: effect.code, text: effect.text })
+        if (this.refusals.length > 50) this.refusals.shift()
+        this.#ports.log.warn('link refused', { peer: effect.peer, by: effect.by, code: effect.code, text: effect.text })
+        return this.#journal.changed('status')
+      }
+      case 'admitted': {
+        const { peer } = effect
+        this.#linked.add(peer)
+        this.#authors.add(peer)
+        this.#ports.store.write([{ put: `a/${peer}`, value: new Uint8Array() }], { sync: false }, () => {})
+        this.#noteSkew(peer, effect.skewMs)
+        this.#runMembership({ k: 'hello', from: peer, record: effect.record })
+        this.#runMembership({ k: 'link', peer, up: true })
+        return this.#hooks.linkUp(peer)
+      }
+      default:
+        return this.#effects.carry('hello', effect)
+    }
+  }
+
+  #runMembership(event: MembershipEvent): void {
+    for (const effect of stepMembership(this.#membership, event, this.#effects.env())) this.#membershipEffect(effect)
+  }
+
+  #membershipEffect(effect: MembershipEffect): void {
+    switch (effect.e) {
+      case 'member':
+        return this.#memberChanged(effect.peer, effect.was, effect.now)
+      case 'keep':
+        return this.#ports.store.write(
+          [{ put: `m/${effect.peer}`, value: effect.bytes }],
+          { sync: effect.peer === this.#ports.network.self },
+          (error) => this.#journal.diskTold(error)
+        )
+      case 'unkeep':
+        return this.#ports.store.write([{ del: `m/${effect.peer}` }], { sync: false }, (error) =>
+          this.#journal.diskTold(error)
+        )
+      case 'isolated':
+        return this.#hooks.isolated(effect.is)
+      default:
+        return this.#effects.carry('mem', effect)
+    }
+  }
+
+  #memberChanged(peer: PeerId, was: Member['state'] | undefined, now: Member['state'] | 'forgotten'): void {
+    if (peer !== this.#ports.network.self && was !== now) this.#memberEvent(peer, was, now)
+    this.#hooks.member(peer, was, now)
+  }
+
+  #memberEvent(peer: PeerId, was: Member['state'] | undefined, now: Member['state'] | 'forgotten'): void {
+    const name = this.nameOf(peer)
+    const event = (text: string, level: 'info' | 'warn' = 'info'): void =>
+      this.#journal.event({ kind: 'node', level, text, subject: peer })
+    if (now === 'alive' && was === undefined) event(`${name} is a member`)
+    else if (now === 'alive' && (was === 'dead' || was === 'left')) event(`${name} is back`)
+    else if (now === 'dead') event(`${name} cannot be reached: ${this.member(peer)?.reason ?? ''}`, 'warn')
+    else if (now === 'left') event(`${name} shut down`)
+  }
+
+  #noteSkew(peer: PeerId, skewMs: number): void {
+    if (Math.abs(skewMs) < SKEW_NOTICE_MS) this.skews.delete(peer)
+    else this.skews.set(peer, skewMs)
+  }
+}

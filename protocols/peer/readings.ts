@@ -1,0 +1,140 @@
+/**
+ * What peers have and give: this peer's readings, told when they moved, those of the others, and the placement view, of
+ * which each row comes from membership and a peer's readings.
+ */
+import { decodeAdDynamic, decodeAdStatic, encodeAdDynamic, encodeAdStatic, shouldAdvertise } from '../gossip/index.ts'
+import type { AdDynamic, AdStatic, Entry } from '../gossip/index.ts'
+import type { Offer, PlacementView } from '../placement/index.ts'
+import type { Clock, PeerId } from '../ports.ts'
+import type { SessionRecord } from '../session/index.ts'
+import type { Board } from './board.ts'
+import type { Links } from './links.ts'
+
+export interface AdView {
+  static: AdStatic | undefined
+  dynamic: AdDynamic | undefined
+  /** Clock.mono() when the newest dynamic part arrived. */
+  at: number
+}
+
+interface Parts {
+  self: PeerId
+  clock: Clock
+  board: Board
+  links: Links
+  view: PlacementView
+  sessions: {
+    readonly admission: { paused: boolean; draining: boolean }
+    granted(): Offer
+    running(): SessionRecord[]
+  }
+}
+
+export class Readings {
+  readonly #parts: Parts
+  readonly #ads = new Map<PeerId, AdView>()
+  #advertisedAt = -Infinity
+  #advertised: AdDynamic | undefined
+  #own: { static: AdStatic | undefined; dynamic: AdDynamic | undefined } = { static: undefined, dynamic: undefined }
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  of(peer: PeerId): AdView | undefined {
+    return this.#ads.get(peer)
+  }
+
+  /** What the sensors read. The dynamic part is told to others only when it moved, or as a heartbeat. */
+  advertise(part: { static?: AdStatic; dynamic?: AdDynamic }): void {
+    if (part.static !== undefined) {
+      this.#own.static = part.static
+      this.#parts.board.put(`ad.s/${this.#parts.self}`, encodeAdStatic(part.static))
+    }
+    if (part.dynamic === undefined) return
+    this.#own.dynamic = part.dynamic
+    const next = this.#withGrants(part.dynamic)
+    const now = this.#parts.clock.mono()
+    const peers = this.#parts.links.size + 1
+    if (!shouldAdvertise(this.#advertised, next, now - this.#advertisedAt, peers)) return
+    this.#advertised = next
+    this.#advertisedAt = now
+    this.#parts.board.put(`ad.d/${this.#parts.self}`, encodeAdDynamic(next))
+  }
+
+  /** Grants, pause or drain changed: others should know before the next reading. */
+  advertiseNow(): void {
+    if (this.#own.dynamic === undefined) return
+    const next = this.#withGrants(this.#own.dynamic)
+    this.#advertised = next
+    this.#advertisedAt = this.#parts.clock.mono()
+    this.#parts.board.put(`ad.d/${this.#parts.self}`, encodeAdDynamic(next))
+  }
+
+  /** A version came, by gossip or from here. Throws MeshError for bytes that are no readings. */
+  came(topic: 'ad.s' | 'ad.d', peer: PeerId, found: Entry): void {
+    const ad = this.#adOf(peer)
+    if (topic === 'ad.s') ad.static = decodeAdStatic(found.body)
+    else {
+      ad.dynamic = decodeAdDynamic(found.body)
+      ad.at = found.at
+    }
+    this.viewRow(peer)
+  }
+
+  /** Nothing was heard of its load for too long. */
+  expired(peer: PeerId): void {
+    const ad = this.#ads.get(peer)
+    if (ad !== undefined) ad.dynamic = undefined
+  }
+
+  forget(peer: PeerId): void {
+    this.#parts.view.remove(peer)
+    this.#ads.delete(peer)
+  }
+
+  /** One row of the placement view from membership and the peer's ad. */
+  viewRow(peer: PeerId): void {
+    const known = this.#parts.links.member(peer)
+    const ad = this.#ads.get(peer)
+    if (known === undefined || ad?.static === undefined) return
+    const { dynamic } = ad
+    this.#parts.view.put({
+      peer,
+      name: known.name,
+      alive: peer === this.#parts.self || known.state === 'alive',
+      paused: dynamic?.paused ?? false,
+      draining: dynamic?.draining ?? false,
+      offerCpuMilli: ad.static.offer.cpuMilli,
+      offerMemoryBytes: ad.static.offer.memoryBytes,
+      grantedCpuMilli: dynamic?.granted.cpuMilli ?? 0,
+      grantedMemoryBytes: dynamic?.granted.memoryBytes ?? 0,
+      busy: dynamic?.cpu ?? Number.NaN,
+      at: ad.at,
+      labels: ad.static.labels
+    })
+  }
+
+  #adOf(peer: PeerId): AdView {
+    let ad = this.#ads.get(peer)
+    if (ad === undefined) this.#ads.set(peer, (ad = { static: undefined, dynamic: undefined, at: -Infinity }))
+    return ad
+  }
+
+  #withGrants(dynamic: AdDynamic): AdDynamic {
+    const { admission } = this.#parts.sessions
+    const running = this.#parts.sessions.running()
+    const users = [
+      ...new Set(running.map((record) => `${record.spec.user} from ${this.#parts.links.nameOf(record.submitter)}`))
+    ]
+    const usedBy = users.join(', ').slice(0, 120)
+    return {
+      ...dynamic,
+      granted: this.#parts.sessions.granted(),
+      paused: admission.paused,
+      draining: admission.draining,
+      sessions: running.length,
+      ...(usedBy === '' ? {} : { usedBy })
+    }
+  }
+}
