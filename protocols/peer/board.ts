@@ -12,6 +12,9 @@ import type { PeerPorts } from './context.ts'
 import type { Effects } from './effects.ts'
 import type { Journal } from './journal.ts'
 
+/** Steps of a session that come closer together than this are told to the others as one: most sessions are short. */
+const TELL_SESSIONS_MS = 100
+
 export interface BoardHooks {
   /** A new version of anybody's entry, also of our own. A MeshError thrown for its content is counted. */
   entry(topic: string, key: string, found: Entry): void
@@ -26,6 +29,9 @@ export class Board {
   readonly #gossip: GossipState
   /** The latest that this peer said of itself, by key. */
   readonly #said = new Map<string, Uint8Array>()
+  /** The newest word on sessions that the others have not been told yet. */
+  readonly #untold = new Map<SessionId, SessionRecord>()
+  #tellTimer: unknown
   #boots = 0
   #seq = 0
 
@@ -58,14 +64,24 @@ export class Board {
   }
 
   publish(summary: SessionRecord): void {
-    const key = `sess/${summary.id}`
-    const known = entry(this.#gossip, key)
-    const newer =
-      known === undefined || known.epoch < summary.epoch || (known.epoch === summary.epoch && known.seq < summary.seq)
-    if (newer) this.#runGossip({ k: 'put', key, epoch: summary.epoch, seq: summary.seq, body: encodeCbor(summary) })
+    this.#untold.set(summary.id, summary)
+    this.#tellTimer ??= this.#ports.clock.setTimeout(() => this.tellSessions(), TELL_SESSIONS_MS)
+  }
+
+  tellSessions(): void {
+    this.#ports.clock.clearTimeout(this.#tellTimer)
+    this.#tellTimer = undefined
+    for (const summary of this.#untold.values()) {
+      const { id, epoch, seq } = summary
+      const known = entry(this.#gossip, `sess/${id}`)
+      const newer = known === undefined || known.epoch < epoch || (known.epoch === epoch && known.seq < seq)
+      if (newer) this.#runGossip({ k: 'put', key: `sess/${id}`, epoch, seq, body: encodeCbor(summary) })
+    }
+    this.#untold.clear()
   }
 
   forget(id: SessionId): void {
+    this.#untold.delete(id)
     this.#runGossip({ k: 'forget', key: `sess/${id}` })
   }
 

@@ -257,6 +257,7 @@ export class Peer {
   }
 
   #leave(): void {
+    this.#board.tellSessions()
     if (this.#down.farewell) this.#links.leave(this.#down.forever)
     // The farewell needs a moment on the wire; `farewell` in the machine ends the wait.
     if (!this.#down.farewell || this.#links.size === 0) this.#life.send({ type: 'farewell.sent' })
@@ -371,7 +372,10 @@ export class Peer {
       goneMs: (peer) => this.#links.goneMs(peer),
       alivePeers: () => this.#links.alive(),
       nameOf: (peer) => this.nameOf(peer),
-      publish: (summary) => this.#board.publish(summary),
+      publish: (summary) => {
+        this.#summaries.came(summary)
+        this.#board.publish(summary)
+      },
       event: (event) => this.addEvent(event),
       changed: (what) => {
         if (what === 'nodes') this.#readings.advertiseNow()
