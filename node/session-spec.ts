@@ -1,0 +1,39 @@
+/** What a door was asked to run, as the session that the mesh is asked for. */
+import { z } from 'zod'
+import { MeshError } from '../protocols/errors.ts'
+import type { SessionSpec, SpecInput } from '../protocols/session/index.ts'
+import type { Principal } from './http/api.ts'
+
+const Scheme = z.string().regex(/^(exec|shell):/)
+
+/** The session that was asked for; throws BAD_REQUEST or DENIED in words for the one who asked. */
+export function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
+  if (!Scheme.safeParse(input.app_uri).success) {
+    throw new MeshError(
+      'BAD_REQUEST',
+      `"${input.app_uri.slice(0, 60)}" names no launcher; there are exec: (a program) and shell: (a command line)`
+    )
+  }
+  if (input.gpu_units > 0) throw new MeshError('BAD_REQUEST', 'gpu_units: GPUs cannot be granted yet; leave it out')
+  if (input.user_id !== undefined && input.user_id !== who.name && who.role !== 'admin') {
+    throw new MeshError('DENIED', `${who.name} cannot start sessions for ${input.user_id}`)
+  }
+  const { constraints } = input
+  return {
+    appUri: input.app_uri,
+    args: input.args,
+    env: input.env,
+    cwd: input.cwd,
+    user: input.user_id ?? who.name,
+    cpuMilli: Math.round(input.cpu_cores * 1000),
+    memoryBytes: input.ram_bytes,
+    labels: constraints.labels,
+    ...(constraints.on === undefined ? {} : { on: constraints.on }),
+    ...(constraints.not_on === undefined ? {} : { notOn: constraints.not_on }),
+    restart: input.restart,
+    stdin: input.stdin,
+    ...(input.inputs === undefined ? {} : { input: input.inputs })
+  }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
