@@ -28,7 +28,8 @@ const RAM_BYTES = 16 * 2 ** 20
 
 export class Submitter {
   readonly #socketPath: string
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  // Let go of before the peer does (10 s): a request on a connection that it closes in that moment fails.
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64, timeout: 5000 })
 
   constructor(peer: Peer) {
     this.#socketPath = localSocketPath(peer.dataDir)
