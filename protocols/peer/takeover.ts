@@ -10,8 +10,8 @@ import type { Keepers } from './keepers.ts'
 import type { Owning } from './owning.ts'
 import type { Records } from './records.ts'
 
-/** How often a keeper looks whether an owner has been gone for long enough. */
-const WATCH_MS = 500
+/** A claim that no disk took is tried again after this. */
+const AGAIN_MS = 100
 
 interface Parts {
   records: Records
@@ -27,22 +27,28 @@ export class Takeover {
   readonly #ctx: PeerContext
   readonly #parts: Parts
   #watch: unknown
+  #dueAt = Infinity
 
   constructor(ctx: PeerContext, parts: Parts) {
     this.#ctx = ctx
     this.#parts = parts
   }
 
-  /** Keepers watch owners that are gone; the timer runs only while there is something to watch. */
+  /** Keepers watch owners that are gone: the timer is there only while one is, and goes off when the first may be replaced. */
   watch(): void {
-    if (this.#watch !== undefined) return
-    const due = [...this.#parts.records.all.values()].some((record) => this.#inMs(record) !== undefined)
-    if (!due) return
-    this.#watch = this.#ctx.ports.clock.setTimeout(() => {
+    const { clock } = this.#ctx.ports
+    let firstMs = Infinity
+    for (const record of this.#parts.records.all.values()) firstMs = Math.min(firstMs, this.#inMs(record) ?? Infinity)
+    const dueAt = clock.mono() + Math.max(AGAIN_MS, firstMs)
+    if (dueAt >= this.#dueAt) return
+    if (this.#watch !== undefined) clock.clearTimeout(this.#watch)
+    this.#dueAt = dueAt
+    this.#watch = clock.setTimeout(() => {
       this.#watch = undefined
+      this.#dueAt = Infinity
       for (const record of [...this.#parts.records.all.values()]) if (this.#inMs(record) === 0) this.#takeOver(record)
       this.watch()
-    }, WATCH_MS)
+    }, dueAt - clock.mono())
   }
 
   /** Ours from an earlier life, and nobody looks after it yet. What has no process waits for nothing but the keepers. */
