@@ -99,6 +99,8 @@ class MeshDiscovery implements Discovery {
   readonly #service: string
   readonly #label = randomBytes(16).toString('hex')
   readonly #candidates: Candidates
+  /** One for the life of this peer: a door that is told of again is no other door. */
+  readonly #doorId = randomBytes(8).toString('hex')
   readonly #doors = new Map<string, { port: number; meshName: string }>()
   readonly #sockets: MdnsSockets
   readonly #stopWatching: () => void
@@ -143,12 +145,13 @@ class MeshDiscovery implements Discovery {
   }
 
   announceDoor({ port, untilMs, meshName }: { port: number; untilMs: number; meshName: string }): () => void {
-    const id = randomBytes(8).toString('hex')
-    this.#doors.set(id, { port, meshName })
+    const id = this.#doorId
+    const door = { port, meshName }
+    this.#doors.set(id, door)
     this.#sockets.announce(DOOR_SERVICE)
     const close = (): void => {
       clearTimeout(timer)
-      this.#doors.delete(id)
+      if (this.#doors.get(id) === door) this.#doors.delete(id)
     }
     const timer = setTimeout(close, Math.min(Math.max(untilMs - Date.now(), 0), 2 ** 31 - 1))
     timer.unref()

@@ -36,6 +36,8 @@ export interface PeerContext {
   goneMs(peer: PeerId): number | undefined
   alivePeers(): PeerId[]
   nameOf(peer: PeerId): string
+  /** The newest that gossip knows of a session. */
+  summary(id: SessionId): SessionRecord | undefined
   /** Tells everyone how a session stands. */
   publish(summary: SessionRecord): void
   event(event: PeerEvent): void

@@ -186,27 +186,28 @@ export class Owning {
       if (value !== 'frozen') this.disown(id)
       return
     }
+    // Until the disks have it, it is nobody's business; and what they never took was never there.
+    if (value === 'submitted') return
+    if (value === 'failed' && from === 'submitted') return this.#rejected(id)
     if (value === 'pending') this.#checkDrained()
     const state = value as SessionState
     const final = FINAL_STATES.has(state)
-    if (state !== 'submitted') {
-      const at = this.#ctx.ports.clock.wall()
-      const entry = { at, state, by: this.#ctx.self, cause: cause.slice(0, 300) }
-      const next = this.update(record, {
-        state,
-        reason: cause.slice(0, 600) || undefined,
-        history: [...record.history, entry].slice(-16),
-        ...(final && record.endedAt === undefined ? { endedAt: at } : {}),
-        // It goes on: how its last run ended is in the history.
-        ...(state === 'placing' ? { endedAt: undefined, exit: undefined } : {})
+    const at = this.#ctx.ports.clock.wall()
+    const entry = { at, state, by: this.#ctx.self, cause: cause.slice(0, 300) }
+    const next = this.update(record, {
+      state,
+      reason: cause.slice(0, 600) || undefined,
+      history: [...record.history, entry].slice(-16),
+      ...(final && record.endedAt === undefined ? { endedAt: at } : {}),
+      // It goes on: how its last run ended is in the history.
+      ...(state === 'placing' ? { endedAt: undefined, exit: undefined } : {})
+    })
+    // Two steps need no disk of their own: placing right after the record was accepted, and finishing, which
+    // #publishResult writes before anyone is told that it has ended.
+    if (!(state === 'placing' && from === 'submitted') && state !== 'finishing') {
+      this.#parts.records.commit(next, 1, (copies) => {
+        if (final && copies > 0) this.#ctx.ports.host.acknowledge(id, next.epoch)
       })
-      // Two steps need no disk of their own: placing right after the record was accepted, and finishing, which
-      // #publishResult writes before anyone is told that it has ended.
-      if (!(state === 'placing' && from === 'submitted') && state !== 'finishing') {
-        this.#parts.records.commit(next, 1, (copies) => {
-          if (final && copies > 0) this.#ctx.ports.host.acknowledge(id, next.epoch)
-        })
-      }
     }
     this.#ctx.publish(summarize(this.#parts.records.all.get(id)!))
     if (final) {
@@ -216,6 +217,12 @@ export class Owning {
       this.#ctx.changed('nodes')
     }
     this.#ctx.changed('sessions', id)
+  }
+
+  /** Told to the submitter and to nobody else. A keeper that took it late hears that it is over. */
+  #rejected(id: SessionId): void {
+    this.update(this.#parts.records.all.get(id)!, { state: 'failed', endedAt: this.#ctx.ports.clock.wall() })
+    this.disown(id)
   }
 
   #create(id: SessionId): void {
@@ -312,6 +319,11 @@ export class Owning {
     this.#drained = undefined
     done()
   }
+}
+
+/** No disk took it when it was submitted; it stays in memory for a keeper that takes it late. */
+export function wasRejected({ state, history }: SessionRecord): boolean {
+  return state === 'failed' && history.length === 1
 }
 
 /** It runs here, or is on its way in or out. */

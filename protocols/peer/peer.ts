@@ -348,7 +348,8 @@ export class Peer {
         this.sessions.viewChanged()
         return this.#journal.changed('nodes')
       case 'sess':
-        return this.#summaries.came(decodeAs(RecordWire, found.body, 'session summary'))
+        this.#summaries.came(decodeAs(RecordWire, found.body, 'session summary'))
+        return this.sessions.summaryCame(key)
       case 'door':
         return this.#journal.changed('doors')
       case 'ledger':
@@ -372,6 +373,7 @@ export class Peer {
       goneMs: (peer) => this.#links.goneMs(peer),
       alivePeers: () => this.#links.alive(),
       nameOf: (peer) => this.nameOf(peer),
+      summary: (id) => this.summary(id),
       publish: (summary) => {
         this.#summaries.came(summary)
         this.#board.publish(summary)

@@ -37,6 +37,8 @@ export class Records {
   readonly #ctx: PeerContext
   readonly #hooks: RecordHooks
   readonly #pending = new Map<number, Pending>()
+  /** Sessions whose newer version is on its way. */
+  readonly #catching = new Set<SessionId>()
   #n = 0
 
   constructor(ctx: PeerContext, hooks: RecordHooks) {
@@ -135,6 +137,22 @@ export class Records {
       })
     }
     settle()
+  }
+
+  /**
+   * Everyone was told of a newer version than the one here: brings it, from whoever has it whole and can be reached, else
+   * from what was told and the request, which never changes.
+   */
+  catchUp(told: SessionRecord): void {
+    if (this.#catching.has(told.id)) return
+    this.#catching.add(told.id)
+    this.newest(told.id, [told.owner, ...told.keepers], (newest) => {
+      this.#catching.delete(told.id)
+      const mine = this.all.get(told.id)
+      if (mine === undefined) return
+      const isWhole = newest !== undefined && compareVersion(newest, told) >= 0
+      this.#merge(isWhole ? newest : completed(told, mine), () => {})
+    })
   }
 
   /** Records the wish to stop at a peer that owns or keeps the session. */
@@ -301,6 +319,19 @@ export class Records {
 
   #send(to: PeerId, frame: RegFrame): boolean {
     return this.#ctx.send(to, 'reg', frame)
+  }
+}
+
+/** A summary, with what it leaves out from an older version of the whole. */
+function completed(told: SessionRecord, whole: SessionRecord): SessionRecord {
+  return {
+    ...told,
+    spec: whole.spec,
+    tried: [...whole.tried, ...told.tried.filter(({ peer }) => !whole.tried.some((one) => one.peer === peer))].slice(
+      -16
+    ),
+    restarts: whole.restarts,
+    history: [...whole.history, ...told.history].slice(-16)
   }
 }
 

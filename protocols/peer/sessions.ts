@@ -12,7 +12,7 @@ import { chooseKeepers, compareVersion, FINAL_STATES, SUBMITTED_MAX_BYTES, summa
 import type { SessionRecord, SessionSpec } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import { Keepers } from './keepers.ts'
-import { Owning } from './owning.ts'
+import { Owning, wasRejected } from './owning.ts'
 import { Placer } from './placer.ts'
 import { Records } from './records.ts'
 import { Runs } from './runs.ts'
@@ -90,7 +90,7 @@ export class Sessions {
     const ctx = this.#ctx
     const id = toHex(ctx.ports.crypto.sha256(peerKey(ctx.self), nonce)).slice(0, 32)
     const known = this.records.all.get(id)
-    if (known !== undefined) return this.#confirm(known, done)
+    if (known !== undefined && !wasRejected(known)) return this.#confirm(known, done)
     if (this.#owning.size >= OWNED_MAX)
       return done(
         new MeshError('BUSY', `this peer already looks after ${OWNED_MAX} sessions; wait until some have ended`)
@@ -104,7 +104,7 @@ export class Sessions {
       desired: 'run',
       state: 'submitted',
       epoch: 0,
-      seq: 0,
+      seq: known === undefined ? 0 : known.seq + 1,
       owner: ctx.self,
       tried: [],
       restarts: [],
@@ -203,6 +203,14 @@ export class Sessions {
   membersChanged(): void {
     this.#takeover.watch()
     this.#keepers.membersChanged()
+  }
+
+  /** Everyone was told of a newer version: also of what this peer believes to own, from an owner it has no link to. */
+  summaryCame(id: SessionId): void {
+    const told = this.#ctx.summary(id)
+    const mine = this.records.all.get(id)
+    if (told === undefined || mine === undefined || told.owner === this.#ctx.self) return
+    if (this.#owning.has(id) && compareVersion(told, mine) > 0) this.records.catchUp(told)
   }
 
   linkUp(peer: PeerId): void {

@@ -7,6 +7,9 @@ import type { Journal } from './journal.ts'
 /** Beyond so many, those that ended first leave; the topic holds 2,000. */
 const SUMMARIES_MAX = 1_900
 
+/** Characters of a command in the text of an event. */
+const COMMAND_CHARS = 60
+
 export class Summaries {
   readonly all = new Map<SessionId, SessionRecord>()
   readonly #journal: Journal
@@ -30,9 +33,8 @@ export class Summaries {
   }
 
   #sessionEvent(record: SessionRecord): void {
-    const command = [record.spec.appUri.replace(/^(exec|shell):(\/\/)?/, ''), ...record.spec.args]
-      .join(' ')
-      .slice(0, 60)
+    const line = [record.spec.appUri.replace(/^(exec|shell):(\/\/)?/, ''), ...record.spec.args].join(' ')
+    const command = line.length > COMMAND_CHARS ? `${line.slice(0, COMMAND_CHARS - 1)}…` : line
     const where = record.runner === undefined ? '' : ` on ${this.#nameOf(record.runner)}`
     const say = (text: string, level: 'info' | 'warn' = 'info'): void =>
       this.#journal.event({ kind: 'session', level, text, subject: record.id })

@@ -3,7 +3,14 @@
  * life, taken up again once the keepers have said that they did not go on elsewhere.
  */
 import type { SessionId } from '../ports.ts'
-import { FINAL_STATES, summarize, survivesRunner, takeoverInMs, waitsForPlace } from '../session/index.ts'
+import {
+  compareVersion,
+  FINAL_STATES,
+  summarize,
+  survivesRunner,
+  takeoverInMs,
+  waitsForPlace
+} from '../session/index.ts'
 import type { SessionRecord } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import type { Keepers } from './keepers.ts'
@@ -12,6 +19,8 @@ import type { Records } from './records.ts'
 
 /** A claim that no disk took is tried again after this. */
 const AGAIN_MS = 100
+/** What one keeper says has reached the others by way of gossip after that, also over two steps. */
+const HEARSAY_MS = 1_000
 
 interface Parts {
   records: Records
@@ -67,6 +76,9 @@ export class Takeover {
   }
 
   #takeOver(record: SessionRecord): void {
+    // Keepers without a link between them hear of each other by gossip: somebody was faster, or the owner had got further.
+    const told = this.#ctx.summary(record.id)
+    if (told !== undefined && compareVersion(told, record) > 0) return this.#parts.records.catchUp(told)
     const gone = this.#ctx.nameOf(record.owner)
     const cause = `${gone} is gone; taken over by ${this.#ctx.nameOf(this.#ctx.self)}`
     const at = this.#ctx.ports.clock.wall()
@@ -79,21 +91,36 @@ export class Takeover {
       history: [...record.history, { at, state: 'lost' as const, by: this.#ctx.self, cause }].slice(-16)
     }
     delete next.runner
-    this.#ctx.event({ kind: 'session', level: 'warn', text: `${record.id.slice(0, 8)}: ${cause}`, subject: record.id })
     if (record.desired === 'stop') {
+      this.#event(record.id, cause)
       const stopped: SessionRecord = { ...next, state: 'stopped', endedAt: at, reason: cause }
       return this.#parts.records.commit(stopped, 1, () => {
         this.#ctx.publish(summarize(stopped))
         this.#ctx.changed('sessions', record.id)
       })
     }
-    // Two keepers may have the same thought in the same moment: the claim is on every keeper that lives before anything starts.
-    const live = next.keepers.filter((keeper) => keeper === this.#ctx.self || this.#ctx.reachable(keeper)).length
-    this.#parts.records.commit(next, Math.max(1, live), () => {
-      const now = this.#parts.records.all.get(next.id)
-      if (now?.owner === this.#ctx.self && now.epoch === next.epoch)
-        this.#parts.owning.own(now, now.desired === 'stop' ? 'stopping' : 'placing', cause)
+    // Two keepers may have the same thought in the same moment: the claim is on every keeper that lives before anything
+    // starts. Those that cannot be asked are told by gossip, and have a moment to tell of a claim of theirs.
+    this.#ctx.publish(summarize(next))
+    const reached = next.keepers.filter((keeper) => keeper === this.#ctx.self || this.#ctx.reachable(keeper)).length
+    this.#parts.records.commit(next, Math.max(1, reached), (copies) => {
+      const living = next.keepers.filter((keeper) => this.#ctx.isAlive(keeper)).length
+      if (copies >= living) return this.#claimed(next, cause)
+      this.#ctx.ports.clock.setTimeout(() => this.#claimed(next, cause), HEARSAY_MS)
     })
+  }
+
+  #claimed(claim: SessionRecord, cause: string): void {
+    const now = this.#parts.records.all.get(claim.id)
+    if (now?.owner !== this.#ctx.self || now.epoch !== claim.epoch) return
+    const told = this.#ctx.summary(claim.id)
+    if (told !== undefined && compareVersion(told, now) > 0) return this.#parts.records.catchUp(told)
+    this.#event(claim.id, cause)
+    this.#parts.owning.own(now, now.desired === 'stop' ? 'stopping' : 'placing', cause)
+  }
+
+  #event(id: SessionId, cause: string): void {
+    this.#ctx.event({ kind: 'session', level: 'warn', text: `${id.slice(0, 8)}: ${cause}`, subject: id })
   }
 
   /** Owned here when this peer went away, and running nowhere: it goes on here unless it went on elsewhere meanwhile. */

@@ -89,7 +89,16 @@ test('a PC without a mesh finds a door that opens while it looks, and one that w
   expect(later[0]!.id).toBe(doors[0]!.id)
   late.stop()
 
+  // Told of again before it is closed, as when its time is extended: the same door, and the first close is none any more.
+  const closeAgain = a.discovery.announceDoor({ port: 7778, untilMs: Date.now() + 600_000, meshName })
   close()
+  const again: Door[] = []
+  const third = collect(again)
+  await settle(() => again.length > 0, 'the door is still seen')
+  expect(again[0]!.id).toBe(doors[0]!.id)
+  third.stop()
+
+  closeAgain()
   const none: Door[] = []
   const last = collect(none)
   await new Promise((resolve) => setTimeout(resolve, 1500))
