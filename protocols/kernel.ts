@@ -22,8 +22,8 @@ export interface Message {
 export type KernelEvent<Msg extends Message> =
   | { k: 'msg'; from: PeerId; msg: Msg }
   | { k: 'timer'; tag: string }
-  /** An admitted (hello done) link came or went. */
-  | { k: 'link'; peer: PeerId; up: boolean; why?: DownReason }
+  /** An admitted (hello done) link came or went. `address`: the far end's, as the network named it. */
+  | { k: 'link'; peer: PeerId; up: boolean; why?: DownReason; address?: string }
 
 export type KernelEffect =
   | { e: 'send'; to: PeerId; plane: Plane; msg: Message }

@@ -124,10 +124,26 @@ function isWanted(t: Turn, peer: PeerId): boolean {
   return isLive(row) || (row.remembered && (contact?.failures ?? 0) < FORLORN_TRIES)
 }
 
-/** What discovery showed last comes first, then what the member says of itself. */
+/** What discovery showed last comes first, then what the member says of itself; where a link went dumb, last. */
 function addressesOf(t: Turn, peer: PeerId): readonly string[] {
-  const seen = t.s.contacts.get(peer)?.seen ?? []
-  return usableAddresses([...seen, ...(t.s.rows.get(peer)?.addresses ?? [])]).slice(0, t.s.cfg.addressesMax)
+  const contact = t.s.contacts.get(peer)
+  const all = usableAddresses([...(contact?.seen ?? []), ...(t.s.rows.get(peer)?.addresses ?? [])])
+  const avoid = contact?.avoid
+  const ordered =
+    avoid === undefined
+      ? all
+      : [...all.filter((address) => hostOf(address) !== avoid), ...all.filter((address) => hostOf(address) === avoid)]
+  return ordered.slice(0, t.s.cfg.addressesMax)
+}
+
+/** The link to this address is given up: the next dials begin with the others. */
+export function avoidAddress(t: Turn, peer: PeerId, address: string | undefined): void {
+  contactOf(t, peer).avoid = address === undefined ? undefined : hostOf(address)
+}
+
+/** `/ip4/10.0.0.3/tcp/7777` -> `/ip4/10.0.0.3`: an inbound link shows another port than the one to dial. */
+function hostOf(address: string): string {
+  return address.split('/').slice(0, 3).join('/')
 }
 
 function contactOf(t: Turn, peer: PeerId): Contact {

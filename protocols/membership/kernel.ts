@@ -16,7 +16,18 @@ import {
   onSeen,
   seekLink
 } from './dial.ts'
-import { armProbe, onAck, onIndirectAck, onNack, onPingReq, onProbeTimer, onWaitTimer, witness } from './probe.ts'
+import { keepGone } from './keep.ts'
+import {
+  armProbe,
+  onAck,
+  onIndirectAck,
+  onNack,
+  onPingReq,
+  onProbeTimer,
+  onWaitTimer,
+  probeLink,
+  witness
+} from './probe.ts'
 import { sameBytes } from './record.ts'
 import { drawBoot, forget, reissueOwn, remember, takeRecord } from './rows.ts'
 import type { Taken } from './rows.ts'
@@ -39,7 +50,7 @@ export function step(state: MembershipState, event: MembershipEvent, env: Env): 
       onTimer(t, event.tag)
       break
     case 'link':
-      if (event.up) linkUp(t, event.peer)
+      if (event.up) linkUp(t, event.peer, event.address)
       else linkDown(t, event.peer, event.why)
       break
     case 'start':
@@ -145,6 +156,8 @@ function onTimer(t: Turn, tag: string): void {
       return onSuspicionTimer(t, rest)
     case 'news':
       return onNewsTick(t)
+    case 'link':
+      return probeLink(t, rest)
     case 'dial':
       return onDialTimer(t, rest)
     case 'redial':
@@ -179,6 +192,8 @@ function heard(t: Turn, peer: PeerId): void {
   if (peer === t.s.self) return
   const row = t.s.rows.get(peer)
   if (row !== undefined) row.heardAt = t.env.now
+  const link = t.s.links.get(peer)
+  if (link !== undefined) link.misses = 0
   t.s.lastHeardAt = t.env.now
   if (t.s.isolated) {
     t.s.isolated = false
@@ -199,11 +214,11 @@ function onHello(t: Turn, from: PeerId, record: Uint8Array): void {
   else if (!sameBytes(row.bytes, record)) send(t, from, { t: 'news', g: [{ k: 'a', r: row.bytes }] })
 }
 
-function linkUp(t: Turn, peer: PeerId): void {
+function linkUp(t: Turn, peer: PeerId, address: string | undefined): void {
   const { s, env } = t
   if (s.expelled.has(peer)) return void t.out.push({ e: 'close', peer, why: 'it is no member any more' })
   const isNew = !s.links.has(peer)
-  s.links.set(peer, { syncAt: env.now + syncWaitMs(t, peer), synced: false })
+  s.links.set(peer, { syncAt: env.now + syncWaitMs(t, peer), synced: false, misses: 0, address })
   const row = s.rows.get(peer)
   if (row !== undefined) row.linked = true
   onLinkUp(t, peer)
@@ -214,6 +229,7 @@ function linkUp(t: Turn, peer: PeerId): void {
 
 function linkDown(t: Turn, peer: PeerId, why: DownReason | undefined): void {
   if (!t.s.links.delete(peer)) return
+  disarm(t, `link:${peer}`)
   const row = t.s.rows.get(peer)
   if (row === undefined) return
   row.linked = false
@@ -256,14 +272,18 @@ function upkeep(t: Turn): void {
     if (row.state === 'left' && row.forever && ageMs >= s.cfg.leftSpreadMs) {
       s.tombstones.set(row.peer, { inc: row.inc, bytes: row.bytes, until: env.now + s.cfg.deadKeepMs })
       forget(t, row)
+      keepGone(t, row.peer, 'past', env.now, row.bytes)
     } else if (
       ageMs >= (row.state === 'left' ? s.cfg.leftKeepMs : s.cfg.deadKeepMs) &&
       (row.state === 'left' || row.state === 'dead')
     )
       forget(t, row)
   }
-  for (const [peer, tomb] of s.tombstones)
-    if (env.now >= tomb.until || s.tombstones.size > s.cfg.membersMax) s.tombstones.delete(peer)
+  for (const [peer, tomb] of s.tombstones) {
+    if (env.now < tomb.until && s.tombstones.size <= s.cfg.membersMax) continue
+    s.tombstones.delete(peer)
+    t.out.push({ e: 'unkeep', peer })
+  }
   dropStrangers(t)
 }
 
@@ -305,5 +325,6 @@ function expel(t: Turn, peer: PeerId): void {
   const row = s.rows.get(peer)
   if (row !== undefined) forget(t, row)
   dropContact(t, peer)
+  keepGone(t, peer, 'banned', t.env.now, new Uint8Array())
   if (s.links.delete(peer)) t.out.push({ e: 'close', peer, why: 'it is no member any more' })
 }

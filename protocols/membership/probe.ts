@@ -3,6 +3,7 @@
  * ones move the local health, which stretches this peer's own patience (Lifeguard).
  */
 import type { PeerId } from '../ports.ts'
+import { avoidAddress } from './dial.ts'
 import { takeNews } from './spread.ts'
 import { arm, count, disarm, isLive, send, shuffled } from './state.ts'
 import type { Asked, Row, Turn } from './state.ts'
@@ -41,7 +42,26 @@ export function onAck(t: Turn, from: PeerId, n: number): void {
 
 export function onIndirectAck(t: Turn, from: PeerId, n: number): void {
   const asked = t.s.asked.get(n)
-  if (asked !== undefined && asked.helpers.includes(from)) settle(t, n, asked)
+  if (asked === undefined || !asked.helpers.includes(from)) return
+  settle(t, n, asked)
+  onDumbLink(t, asked.target)
+}
+
+/** Others reach it and our link does not. A cable or an address went: after a few more tries the link is made anew. */
+function onDumbLink(t: Turn, peer: PeerId): void {
+  const { links, cfg } = t.s
+  const link = links.get(peer)
+  if (link === undefined) return
+  if (++link.misses < cfg.linkMisses) return arm(t, `link:${peer}`, cfg.suspectRepeatMs)
+  avoidAddress(t, peer, link.address)
+  count(t, 'mem.link.dumb')
+  t.out.push({ e: 'close', peer, why: 'others reach it and this link does not' })
+}
+
+/** Asks again on a link that may be dumb, out of turn. */
+export function probeLink(t: Turn, peer: PeerId): void {
+  const row = t.s.rows.get(peer)
+  if (row !== undefined && row.linked && isLive(row) && (t.s.links.get(peer)?.misses ?? 0) > 0) probe(t, row, 'witness')
 }
 
 export function onNack(t: Turn, from: PeerId, n: number): void {

@@ -5,6 +5,7 @@
 import { toHex } from '../codec.ts'
 import type { PeerId } from '../ports.ts'
 import { dropContact, seekLink } from './dial.ts'
+import { keepRow, readKept } from './keep.ts'
 import { readRecord, recordId, sameBytes, signRecord } from './record.ts'
 import type { MemberRecord, SignedMember } from './record.ts'
 import { spread } from './spread.ts'
@@ -79,14 +80,26 @@ export function reissueOwn(t: Turn, above = t.s.own.inc): void {
 }
 
 /** From disk: shown as dead until somebody says otherwise. */
-export function remember(t: Turn, bytes: SignedMember): void {
-  const record = readRecord(bytes, t.s.crypto)
-  if (record === undefined) count(t, 'mem.load.invalid')
-  else if (record.peer === t.s.self) t.s.own.inc = Math.max(t.s.own.inc, record.inc)
-  else if (record.left === 'forever') t.out.push({ e: 'unkeep', peer: record.peer })
-  else if (!t.s.rows.has(record.peer) && t.s.rows.size < t.s.cfg.membersMax) {
-    if (record.left !== undefined) insert(t, record, bytes, 'left', farewell(record), t.env.now)
-    else insert(t, record, bytes, 'dead', 'has not been heard of since this PC started', t.env.now).remembered = true
+export function remember(t: Turn, bytes: Uint8Array): void {
+  const { s, env } = t
+  const kept = readKept(t, bytes)
+  if (kept?.how === 'banned') return void s.expelled.add(kept.peer)
+  const record = readRecord(kept?.record ?? bytes, s.crypto)
+  if (record === undefined || (kept !== undefined && kept.peer !== record.peer)) return count(t, 'mem.load.invalid')
+  if (record.peer === s.self) return void (s.own.inc = Math.max(s.own.inc, record.inc))
+  const ageMs = kept?.ageMs ?? 0
+  const keepMs = kept?.how === 'left' ? s.cfg.leftKeepMs : s.cfg.deadKeepMs
+  if (ageMs >= keepMs) return void t.out.push({ e: 'unkeep', peer: record.peer })
+  if (kept?.how === 'past' || record.left === 'forever') {
+    s.tombstones.set(record.peer, { inc: record.inc, bytes: kept?.record ?? bytes, until: env.now + keepMs - ageMs })
+    return
+  }
+  if (s.rows.has(record.peer) || s.rows.size >= s.cfg.membersMax) return
+  const signed = kept?.record ?? bytes
+  if (record.left !== undefined) insert(t, record, signed, 'left', farewell(record), env.now - ageMs)
+  else {
+    const row = insert(t, record, signed, 'dead', 'has not been heard of since this PC started', env.now - ageMs)
+    row.remembered = true
   }
 }
 
@@ -168,7 +181,7 @@ function newcomer(
     t.env.now - (state === 'alive' ? 0 : ageS * 1000)
   )
   if (state === 'dead') row.accusers = [from]
-  t.out.push({ e: 'keep', peer: row.peer, bytes })
+  keepRow(t, row)
   spread(t, row, from)
   if (state === 'alive') seekLink(t, row.peer, from === row.peer ? 'later' : 'in turn')
   return row
@@ -178,7 +191,6 @@ function newerWord(t: Turn, row: Row, record: MemberRecord, bytes: SignedMember,
   const wasLive = isLive(row) && !row.remembered
   describe(t, row, record, bytes)
   row.remembered = false
-  t.out.push({ e: 'keep', peer: row.peer, bytes })
   if (record.left !== undefined) {
     become(t, row, 'left', farewell(record))
     dropContact(t, row.peer)
@@ -186,6 +198,7 @@ function newerWord(t: Turn, row: Row, record: MemberRecord, bytes: SignedMember,
     become(t, row, 'alive', from === row.peer ? 'answers' : `is back, as ${nameOf(t, from)} says`)
     if (!wasLive) seekLink(t, row.peer, from === row.peer ? 'later' : 'in turn')
   }
+  keepRow(t, row)
   spread(t, row, from)
 }
 
@@ -193,6 +206,7 @@ function newerWord(t: Turn, row: Row, record: MemberRecord, bytes: SignedMember,
 function recall(t: Turn, row: Row, from: PeerId): void {
   row.remembered = false
   become(t, row, 'alive', from === row.peer ? 'answers' : `is here, as ${nameOf(t, from)} says`)
+  keepRow(t, row)
   seekLink(t, row.peer, from === row.peer ? 'later' : 'in turn')
 }
 

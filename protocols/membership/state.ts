@@ -52,7 +52,7 @@ export type MembershipEvent =
   | { k: 'leave'; forever: boolean }
   /** What `keep` asked to keep, from disk, before `start`. */
   | { k: 'load'; members: readonly SignedMember[] }
-  /** Revoked: dropped, refused from now on. Not persisted here; the host says it again after a restart. */
+  /** Revoked: dropped, refused from now on, also after a restart. */
   | { k: 'expel'; peer: PeerId }
 
 export type MembershipEffect =
@@ -103,6 +103,17 @@ export interface Contact {
   dialedAt: number
   /** Re-dials done since the link broke; 0 when none is under way. */
   redials: number
+  /** A link to this address went dumb: tried last. */
+  avoid?: string | undefined
+}
+
+export interface Link {
+  /** When lists are to be compared on it, and whether they were. */
+  syncAt: number
+  synced: boolean
+  /** Probes in a row that only helpers could answer. */
+  misses: number
+  address: string | undefined
 }
 
 /** A ping that waits for its answer. `probe`: this period's; `witness`: after somebody's suspicion; `relay`: for somebody else. */
@@ -141,8 +152,8 @@ export interface MembershipState {
   readonly byId: Map<number, Row>
   /** Rows alive or suspect, the peer itself included. */
   live: number
-  /** Admitted links; when lists are to be compared on each, and whether they were. */
-  readonly links: Map<PeerId, { syncAt: number; synced: boolean }>
+  /** Admitted links. */
+  readonly links: Map<PeerId, Link>
   readonly contacts: Map<PeerId, Contact>
   readonly asked: Map<number, Asked>
   relays: number

@@ -3,6 +3,7 @@
  * incarnation; whom nobody hears in time is declared dead. PROTOCOLS.md 2.1.
  */
 import type { PeerId } from '../ports.ts'
+import { keepRow } from './keep.ts'
 import { become, nameOf, reissueOwn } from './rows.ts'
 import { spread, takeNews } from './spread.ts'
 import { arm, count, send } from './state.ts'
@@ -115,6 +116,7 @@ function die(t: Turn, row: Row, by: readonly PeerId[], why: Why, from: PeerId | 
   // Told of the verdict before any suspicion: then it was missed at the latest when the others judged.
   if (row.state !== 'suspect') row.suspectedAt = t.env.now - ageS * 1000
   become(t, row, 'dead', deathInWords(t, row), t.env.now - ageS * 1000)
+  keepRow(t, row)
   spread(t, row, from)
   if (!row.linked) return
   // Others may be wrong: whom we hear ourselves is told, and objects.

@@ -51,6 +51,8 @@ export const MEMBERSHIP = {
   dialWaitMs: 1000,
   dialRetryMinMs: 1000,
   dialRetryMaxMs: 30_000,
+  /** A link on which so many probes in a row stay without an answer, though others reach the peer, is ended and dialled anew. */
+  linkMisses: 3,
   /** Pause between the two re-dials after a link broke. */
   redialMs: 250,
   /** A member heard of but not linked yet is not probed for this long. */

@@ -45,6 +45,8 @@ export class Links {
   /** Everyone who ever was a member: what they signed into the ledger stays valid after they left. */
   readonly #authors = new Set<PeerId>()
   readonly #linked = new Set<PeerId>()
+  /** Where the far end of each link is. */
+  readonly #addresses = new Map<PeerId, string>()
 
   constructor(ports: PeerPorts, effects: Effects, journal: Journal, options: LinkOptions, hooks: LinkHooks) {
     this.#ports = ports
@@ -144,7 +146,8 @@ export class Links {
     this.#runMembership({ k: 'lag', ms })
   }
 
-  up(peer: PeerId): void {
+  up(peer: PeerId, address: string): void {
+    this.#addresses.set(peer, address)
     this.#runHello({ k: 'link', peer, up: true })
   }
   dialFailed(peer: PeerId, why: DownReason, detail: string): void {
@@ -152,6 +155,7 @@ export class Links {
   }
 
   down(peer: PeerId, why: DownReason): void {
+    this.#addresses.delete(peer)
     this.#runHello({ k: 'link', peer, up: false, why })
     if (!this.#linked.delete(peer)) return
     this.#runMembership({ k: 'link', peer, up: false, why })
@@ -203,7 +207,8 @@ export class Links {
         this.#ports.store.write([{ put: `a/${peer}`, value: new Uint8Array() }], { sync: false }, () => {})
         this.#noteSkew(peer, effect.skewMs)
         this.#runMembership({ k: 'hello', from: peer, record: effect.record })
-        this.#runMembership({ k: 'link', peer, up: true })
+        const address = this.#addresses.get(peer)
+        this.#runMembership({ k: 'link', peer, up: true, ...(address === undefined ? {} : { address }) })
         return this.#hooks.linkUp(peer)
       }
       default:

@@ -273,7 +273,7 @@ export class Peer {
   #handler(): NetworkHandler {
     return {
       gate: (peer) => (this.#links.isKnown(peer) ? 'member' : 'probation'),
-      up: (peer) => this.#links.up(peer),
+      up: (peer, { address }) => this.#links.up(peer, address),
       down: (peer, why) => this.#links.down(peer, why),
       dialFailed: (peer, why, detail) => this.#links.dialFailed(peer, why, detail),
       frame: (peer, plane, bytes) => this.#frame(peer, plane, bytes),

@@ -52,7 +52,6 @@ test('who leaves the mesh for good is dropped by all after a while and not broug
   expect(mesh.pc('pc0').member('pc2')?.reason).toBe('left the mesh')
   mesh.run(MEMBERSHIP.leftSpreadMs + 2 * MEMBERSHIP.deadRedialMs)
   expect(all(mesh, 'pc2', undefined)).toBe(true)
-  expect(mesh.pc('pc0').disk.has(idOf('pc2'))).toBe(false)
   mesh.pc('pc0').mem({ k: 'msg', from: idOf('pc1'), msg: { t: 'news', g: [{ k: 'a', r: old }] } })
   expect(mesh.pc('pc0').member('pc2')).toBeUndefined()
 })
@@ -221,4 +220,66 @@ test('an idle mesh sends a ping and an ack a second and little else', () => {
     expect(framesPerS).toBeLessThan(2.3)
     expect((pc.sent.bytes - before[i]!.bytes) / 300).toBeLessThan(150)
   })
+})
+
+test('a link that carries nothing any more is ended and made anew while others see the member alive', () => {
+  const mesh = Mesh.formed(31, names(5))
+  mesh.run(5000)
+  mesh.makeDumb('pc1', 'pc3')
+  const ended = mesh.runUntil(
+    () => !mesh.pc('pc1').linked.has(idOf('pc3')) || !mesh.pc('pc3').linked.has(idOf('pc1')),
+    20_000
+  )
+  expect(ended).toBeDefined()
+  expect(mesh.runUntil(() => isWhole(mesh), 3000)).toBeDefined()
+  mesh.run(10_000)
+  expect(mesh.running().flatMap((pc) => pc.changes.filter((change) => change.now === 'dead'))).toEqual([])
+})
+
+test('who left for good stays away after a restart of those who remember it', () => {
+  const mesh = Mesh.formed(32, names(3))
+  mesh.run(5000)
+  const stale = mesh.pc('pc0').disk.get(idOf('pc2'))!
+  mesh.pc('pc2').mem({ k: 'leave', forever: true })
+  mesh.run(1000)
+  mesh.powerOff('pc2')
+  mesh.run(120_000)
+  expect(mesh.pc('pc0').sees('pc2')).toBeUndefined()
+  mesh.powerOff('pc0')
+  mesh.boot('pc0').mem({ k: 'msg', from: idOf('pc1'), msg: { t: 'news', g: [{ k: 'a', r: stale }] } })
+  mesh.run(1000)
+  expect(mesh.pc('pc0').sees('pc2')).toBeUndefined()
+})
+
+test('an expelled peer is refused after a restart, too', () => {
+  const mesh = Mesh.formed(33, names(3))
+  mesh.run(5000)
+  for (const name of ['pc0', 'pc1']) mesh.pc(name).mem({ k: 'expel', peer: idOf('pc2') })
+  mesh.run(1000)
+  mesh.powerOff('pc0')
+  mesh.boot('pc0')
+  mesh.discover()
+  mesh.run(10_000)
+  expect(mesh.pc('pc0').sees('pc2')).toBeUndefined()
+  expect(mesh.pc('pc0').linked.has(idOf('pc2'))).toBe(false)
+})
+
+test('the time until the dead are forgotten runs on over restarts', () => {
+  const mesh = Mesh.formed(34, names(3))
+  mesh.timers = { deadKeepMs: 600_000 }
+  for (const name of names(3)) {
+    mesh.powerOff(name)
+    mesh.boot(name)
+  }
+  mesh.discover()
+  mesh.run(5000)
+  mesh.powerOff('pc2')
+  mesh.run(400_000)
+  for (const name of ['pc0', 'pc1']) mesh.powerOff(name)
+  for (const name of ['pc0', 'pc1']) mesh.boot(name)
+  mesh.discover()
+  mesh.run(150_000)
+  expect(mesh.pc('pc0').sees('pc2')).toBe('dead')
+  mesh.run(100_000)
+  expect(mesh.pc('pc0').sees('pc2')).toBeUndefined()
 })

@@ -163,6 +163,8 @@ export class Mesh {
   timers: Partial<MembershipSettings> = {}
   delayMs: () => number
   events = 0
+  /** Pairs whose present link eats every frame. */
+  private readonly dumb = new Set<string>()
   private readonly heap: Job[] = []
   private order = 0
   private cut: (a: string, b: string) => boolean = () => false
@@ -264,6 +266,11 @@ export class Mesh {
     this.cut = () => false
   }
 
+  /** The way of the present link vanishes (an address, a cable); a new link finds another. */
+  makeDumb(a: string, b: string): void {
+    this.dumb.add(`${a} ${b}`).add(`${b} ${a}`)
+  }
+
   dial(from: Pc, to: PeerId, addresses: readonly string[]): void {
     const { life } = from
     const target = this.byId.get(to)
@@ -288,6 +295,7 @@ export class Mesh {
       [b, a]
     ] as const) {
       if (x.linked.has(y.id)) continue
+      this.dumb.delete(`${x.name} ${y.name}`)
       x.linked.add(y.id)
       x.mem({ k: 'hello', from: y.id, record: selfRecord(y.membership) })
       x.mem({ k: 'link', peer: y.id, up: true })
@@ -310,6 +318,7 @@ export class Mesh {
 
   send(from: Pc, to: PeerId, plane: 'mem' | 'gossip', msg: { t: string }): void {
     if (!from.linked.has(to)) return
+    if (this.dumb.has(`${from.name} ${this.nameOf(to)}`)) return
     const bytes = encodeFrame(msg)
     from.sent.frames++
     from.sent.bytes += bytes.length
