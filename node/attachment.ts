@@ -156,7 +156,7 @@ class Watcher implements Attachment {
       }
       return true
     }
-    if (!peer.isLinked(record.runner!)) return false
+    if (!peer.isReachable(record.runner!)) return false
     const channel = peer.channels.open(record.runner!, 'io', { id: record.id, epoch: record.epoch, from, follow })
     this.#setSink(channelSink(channel))
     const reader = new ChannelReader(channel)

@@ -10,6 +10,7 @@ import { channelDuplex } from './adapters/channel-stream.ts'
 /** 256 MiB of files with the frame of archive and compression around them. */
 export const BLOB_MAX_BYTES = (256 << 20) + (1 << 20)
 const ASK_MS = 3_000
+const ASK_MAX = 48
 
 export function serveBlobs(peer: Peer, cache: BlobCache): void {
   peer.rpc.serve('blob', (_from, hash, answer) =>
@@ -36,7 +37,7 @@ export async function fetchBlob(
   if (cache.has(blob.hash)) return
   const tried: string[] = []
   for (const source of new Set(sources)) {
-    if (source === peer.self || !peer.isLinked(source)) continue
+    if (source === peer.self || !peer.isReachable(source)) continue
     try {
       await fetchFrom(peer, cache, blob, source)
       return
@@ -51,11 +52,11 @@ export async function fetchBlob(
   )
 }
 
-/** Looks for the blob at every linked peer. */
+/** Looks for the blob at every peer of the list that can be reached, in a very large mesh at the first of them. */
 export async function findBlob(peer: Peer, hash: string, peers: readonly PeerId[]): Promise<PeerId | undefined> {
-  const linked = peers.filter((source) => source !== peer.self && peer.isLinked(source))
+  const able = peers.filter((source) => source !== peer.self && peer.isReachable(source)).slice(0, ASK_MAX)
   const answers = await Promise.all(
-    linked.map(
+    able.map(
       (source) =>
         new Promise<PeerId | undefined>((resolve) => {
           peer.rpc.ask(source, 'blob', hash, ASK_MS, (error, value) =>

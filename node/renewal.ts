@@ -100,7 +100,7 @@ export class Renewal {
     const peer = this.#peer!
     let last = new MeshError('PEER_UNREACHABLE', 'no PC that may renew certificates can be reached now')
     for (const member of peer.members()) {
-      if (!peer.isLinked(member.peer)) continue
+      if (!peer.isReachable(member.peer)) continue
       try {
         const answer = await new Promise<unknown>((resolve, reject) => {
           peer.rpc.ask(member.peer, 'renew', request, ANSWER_MS, (error, value) =>

@@ -71,6 +71,14 @@ export class SimDisk {
     }
   }
 
+  /** What was on it before the story begins. */
+  imprint(pairs: Iterable<readonly [string, Uint8Array]>): void {
+    for (const [key, value] of pairs) {
+      this.#durable.set(key, value)
+      this.#view.set(key, value)
+    }
+  }
+
   /** The program ended by itself, and closed its store. */
   stopped(): void {
     this.#keepFirst(this.#unsynced.length)

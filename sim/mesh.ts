@@ -12,6 +12,8 @@ import {
   openGenesis
 } from '../protocols/joining/index.ts'
 import type { MeshError } from '../protocols/errors.ts'
+import { signRecord } from '../protocols/membership/index.ts'
+import type { MembershipSettings } from '../protocols/membership/index.ts'
 import type { PeerId, SessionId } from '../protocols/ports.ts'
 import { compareVersion } from '../protocols/session/index.ts'
 import type { SessionRecord, SessionSpec } from '../protocols/session/index.ts'
@@ -36,6 +38,10 @@ export interface MeshOptions {
   capacity?: Capacity
   /** The PCs are switched on within this time. Default: 500. */
   startWithinMs?: number
+  /** The PCs know each other's words and addresses from the last time. */
+  acquainted?: boolean
+  /** Limits of membership other than its own. */
+  membership?: Partial<MembershipSettings>
   /** How a person runs this again; part of every failure. */
   replay?: string
 }
@@ -82,9 +88,20 @@ export class SimMesh {
     const signed = makeGenesis({ name: 'simulated', root: root.publicKey, nonce, created: WALL_START_MS }, root.sign)
     const genesis = openGenesis(signed, ring.cryptoOf(root))
     const runs = new RunLog(timeline, this.#trace)
-    this.world = { seed, timeline, fabric, ring, runs, genesis, pcs: [], discovery: options.discovery ?? true }
+    this.world = {
+      seed,
+      timeline,
+      fabric,
+      ring,
+      runs,
+      genesis,
+      pcs: [],
+      discovery: options.discovery ?? true,
+      membership: options.membership ?? {}
+    }
     const names = typeof peers === 'number' ? Array.from({ length: peers }, (_, i) => `pc${i}`) : peers
     this.#enrol(names, options.capacity ?? { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 })
+    if (options.acquainted === true) this.#acquaint()
   }
 
   get pcs(): readonly SimPc[] {
@@ -263,6 +280,16 @@ export class SimMesh {
       )
       pcs.push(new SimPc(this.world, { index, name, key, certificate, capacity }))
     }
+  }
+
+  #acquaint(): void {
+    const { pcs, ring } = this.world
+    const words = pcs.map((pc): [string, Uint8Array] => {
+      const { peerId: peer } = pc.key
+      const record = { peer, inc: 1, boot: '0'.repeat(16), name: pc.name, addrs: [pc.station.address], ver: '0.1.0' }
+      return [`m/${peer}`, signRecord(record, ring.cryptoOf(pc.key))]
+    })
+    for (const pc of pcs) pc.disk.imprint(words)
   }
 
   #ids(group: readonly Which[]): PeerId[] {

@@ -5,6 +5,7 @@
 import type { AdDynamic, AdStatic } from '../protocols/gossip/index.ts'
 import type { Genesis } from '../protocols/joining/index.ts'
 import { MeshError } from '../protocols/errors.ts'
+import type { MembershipSettings } from '../protocols/membership/index.ts'
 import { Peer } from '../protocols/peer/index.ts'
 import type { BlobRef, Log, PeerId, Random } from '../protocols/ports.ts'
 import { SimProcess } from './clock.ts'
@@ -33,6 +34,8 @@ export interface World {
   readonly pcs: SimPc[]
   /** False: peers learn addresses from each other only. */
   readonly discovery: boolean
+  /** Limits of membership other than its own. */
+  readonly membership: Partial<MembershipSettings>
 }
 
 export interface Capacity {
@@ -160,7 +163,8 @@ export class SimPc {
       certificate: () => this.#certificate,
       name: this.name,
       version: '0.1.0',
-      offer: this.capacity
+      offer: this.capacity,
+      membership: this.#world.membership
     })
   }
 

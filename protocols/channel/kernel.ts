@@ -47,7 +47,8 @@ export interface ChannelState {
 }
 
 export type ChannelEvent =
-  | { k: 'open'; peer: PeerId; id: number; kind: string; meta: Record<string, unknown> }
+  /** `later`: where there is no link, one is being made. */
+  | { k: 'open'; peer: PeerId; id: number; kind: string; meta: Record<string, unknown>; later?: boolean }
   | { k: 'write'; key: string; bytes: Uint8Array }
   | { k: 'end'; key: string }
   | { k: 'abort'; key: string; why: string }
@@ -76,7 +77,7 @@ export const channelKey = (peer: PeerId, side: 0 | 1, id: number): string => `${
 export function step(state: ChannelState, event: ChannelEvent): ChannelEffect[] {
   switch (event.k) {
     case 'open':
-      return open(state, event.peer, event.id, event.kind, event.meta)
+      return open(state, event.peer, event.id, event.kind, event.meta, event.later === true)
     case 'write':
       return withChannel(state, event.key, (channel) => write(state, channel, event.bytes))
     case 'end':
@@ -148,12 +149,15 @@ function open(
   peer: PeerId,
   id: number,
   kind: string,
-  meta: Record<string, unknown>
+  meta: Record<string, unknown>,
+  later: boolean
 ): ChannelEffect[] {
   const channel = create(peer, 1, id, kind, meta)
-  if (!state.linked.has(peer)) return [{ e: 'closed', key: channel.key, why: 'no link to that peer' }]
+  const isLinked = state.linked.has(peer)
+  if (!isLinked && !later) return [{ e: 'closed', key: channel.key, why: 'no link to that peer' }]
   state.channels.set(channel.key, channel)
   channel.owes.open = true
+  if (!isLinked) return [{ e: 'timer', tag: peer, inMs: LIMITS.resumeMs }]
   return pump(state, channel)
 }
 

@@ -4,6 +4,7 @@
  * a hiccup.
  */
 import type { PeerId } from '../ports.ts'
+import { mayMeet, onPopulation, wantsLink } from './overlay.ts'
 import { arm, disarm, isLive, usableAddresses } from './state.ts'
 import type { Contact, Turn } from './state.ts'
 
@@ -66,6 +67,10 @@ export function onLinkDown(t: Turn, peer: PeerId): void {
 export function onDialFailed(t: Turn, peer: PeerId, why: string): boolean {
   const contact = t.s.contacts.get(peer)
   if (contact === undefined) return false
+  if (t.s.overlay.rings && t.s.rows.get(peer)?.remembered === true && contact.tried !== true) {
+    contact.tried = true
+    onPopulation(t)
+  }
   if (why === 'denied') {
     contact.failures = DENIED
     contact.redials = 0
@@ -120,7 +125,9 @@ function isWanted(t: Turn, peer: PeerId): boolean {
   if (!s.started || s.leaving || peer === s.self || s.links.has(peer) || s.expelled.has(peer)) return false
   const row = s.rows.get(peer)
   const contact = s.contacts.get(peer)
-  if (row === undefined) return contact !== undefined && t.env.now - contact.seenAt <= s.cfg.strangerKeepMs
+  if (row === undefined)
+    return contact !== undefined && t.env.now - contact.seenAt <= s.cfg.strangerKeepMs && mayMeet(t)
+  if (!wantsLink(s, peer)) return false
   return isLive(row) || (row.remembered && (contact?.failures ?? 0) < FORLORN_TRIES)
 }
 

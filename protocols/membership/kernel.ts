@@ -25,9 +25,11 @@ import {
   onPingReq,
   onProbeTimer,
   onWaitTimer,
+  pingHeld,
   probeLink,
   witness
 } from './probe.ts'
+import { closeIdle, demand, redraw, reviewOverlay } from './overlay.ts'
 import { sameBytes } from './record.ts'
 import { drawBoot, forget, reissueOwn, remember, takeRecord } from './rows.ts'
 import type { Taken } from './rows.ts'
@@ -67,6 +69,9 @@ export function step(state: MembershipState, event: MembershipEvent, env: Env): 
       break
     case 'dialFailed':
       if (onDialFailed(t, event.peer, event.why)) accuseRefusing(t, event.peer)
+      break
+    case 'want':
+      demand(t, event.peer)
       break
     case 'lag':
       if (event.ms > state.cfg.lagMs) lag(t)
@@ -158,6 +163,12 @@ function onTimer(t: Turn, tag: string): void {
       return onNewsTick(t)
     case 'link':
       return probeLink(t, rest)
+    case 'overlay':
+      return reviewOverlay(t)
+    case 'redraw':
+      return redraw(t)
+    case 'idle':
+      return closeIdle(t)
     case 'dial':
       return onDialTimer(t, rest)
     case 'redial':
@@ -183,6 +194,7 @@ function start(t: Turn): void {
   arm(t, 'sync', syncPeriodMs(t) * (0.5 + env.random.float()))
   arm(t, 'upkeep', s.cfg.deadRedialMs * (0.5 + 0.5 * env.random.float()))
   arm(t, 'isolated', s.cfg.isolatedMs)
+  reviewOverlay(t)
   // Nobody knows yet that this peer is up, so it does not wait for lower ones to dial.
   for (const row of s.rows.values()) if (row.remembered) seekLink(t, row.peer, 'now')
   for (const peer of [...s.contacts.keys()]) if (!s.rows.has(peer)) seekLink(t, peer)
@@ -218,10 +230,11 @@ function linkUp(t: Turn, peer: PeerId, address: string | undefined): void {
   const { s, env } = t
   if (s.expelled.has(peer)) return void t.out.push({ e: 'close', peer, why: 'it is no member any more' })
   const isNew = !s.links.has(peer)
-  s.links.set(peer, { syncAt: env.now + syncWaitMs(t, peer), synced: false, misses: 0, address })
+  s.links.set(peer, { syncAt: env.now + syncWaitMs(t, peer), synced: false, misses: 0, address, since: env.now })
   const row = s.rows.get(peer)
   if (row !== undefined) row.linked = true
   onLinkUp(t, peer)
+  pingHeld(t, peer)
   if (!isNew || !s.started || s.leaving) return
   if (s.links.get(peer)!.syncAt <= env.now) sendSync(t, peer)
   armNews(t)
@@ -315,7 +328,7 @@ function leave(t: Turn, forever: boolean): void {
   reissueOwn(t)
   s.leaving = true
   for (const to of s.links.keys()) send(t, to, { t: 'news', g: [{ k: 'a', r: s.rows.get(s.self)!.bytes }] })
-  for (const tag of ['probe', 'news', 'sync', 'upkeep', 'isolated']) disarm(t, tag)
+  for (const tag of ['probe', 'news', 'sync', 'upkeep', 'isolated', 'overlay', 'redraw', 'idle']) disarm(t, tag)
 }
 
 function expel(t: Turn, peer: PeerId): void {

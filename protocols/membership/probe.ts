@@ -5,6 +5,7 @@
 import type { PeerId } from '../ports.ts'
 import { avoidAddress } from './dial.ts'
 import { takeNews } from './spread.ts'
+import { demand } from './overlay.ts'
 import { arm, count, disarm, isLive, send, shuffled } from './state.ts'
 import type { Asked, Row, Turn } from './state.ts'
 import { accuse, lag, nextN } from './verdict.ts'
@@ -14,9 +15,15 @@ const NACK_AFTER = 0.8
 
 export function onProbeTimer(t: Turn): void {
   if (t.env.now > t.s.probeDueAt + t.s.cfg.lagMs) lag(t)
-  armProbe(t, t.s.cfg.probePeriodMs * (1 + t.s.health))
+  armProbe(t, periodMs(t) * (1 + t.s.health))
   const row = nextTarget(t)
   if (row !== undefined) probe(t, row, 'probe')
+}
+
+/** On the rings each of those this peer watches has its turn in two seconds. */
+function periodMs(t: Turn): number {
+  const { overlay, cfg } = t.s
+  return overlay.next.size === 0 ? cfg.probePeriodMs : cfg.ringProbeMs / overlay.next.size
 }
 
 export function armProbe(t: Turn, inMs: number): void {
@@ -26,7 +33,8 @@ export function armProbe(t: Turn, inMs: number): void {
 
 /** Some of those who hear of a suspicion look for themselves, so that confirmation does not wait for their round. */
 export function witness(t: Turn, row: Row): void {
-  const others = Math.max(1, t.s.live - 2)
+  const { overlay, live } = t.s
+  const others = overlay.rings ? (overlay.next.has(row.peer) ? 1 : Infinity) : Math.max(1, live - 2)
   if (t.env.random.float() * others < t.s.cfg.witnesses) probe(t, row, 'witness')
 }
 
@@ -72,10 +80,23 @@ export function onNack(t: Turn, from: PeerId, n: number): void {
 /** Somebody asks us to reach a peer for it. Always answered: with its word, or with Nack. */
 export function onPingReq(t: Turn, from: PeerId, n: number, target: PeerId, withinMs: number): void {
   if (target === t.s.self) return send(t, from, { t: 'iack', n })
-  if (!t.s.links.has(target)) return send(t, from, { t: 'nack', n })
+  const isLinked = t.s.links.has(target)
+  const row = t.s.rows.get(target)
+  const canDial = t.s.overlay.rings && row !== undefined && isLive(row)
+  if (!isLinked && !canDial) return send(t, from, { t: 'nack', n })
   if (t.s.relays >= t.s.cfg.relaysMax) return count(t, 'mem.relay.full')
   t.s.relays++
   ask(t, target, 'relay', NACK_AFTER * withinMs, { peer: from, n })
+  if (!isLinked) demand(t, target)
+}
+
+/** The link for a helper's question came. */
+export function pingHeld(t: Turn, peer: PeerId): void {
+  for (const [n, asked] of t.s.asked) {
+    if (asked.held !== true || asked.target !== peer) continue
+    asked.held = false
+    send(t, peer, { t: 'ping', n, g: takeNews(t, peer, t.s.cfg.piggybackBytes) })
+  }
 }
 
 export function onWaitTimer(t: Turn, n: number): void {
@@ -117,7 +138,8 @@ function ask(t: Turn, target: PeerId, kind: Asked['kind'], withinMs: number, req
   }
   if (requester !== undefined) asked.requester = requester
   t.s.asked.set(n, asked)
-  send(t, target, { t: 'ping', n, g: takeNews(t, target, t.s.cfg.piggybackBytes) })
+  if (t.s.links.has(target)) send(t, target, { t: 'ping', n, g: takeNews(t, target, t.s.cfg.piggybackBytes) })
+  else asked.held = true
   arm(t, `wait:${n}`, withinMs)
 }
 
@@ -165,7 +187,9 @@ function nextTarget(t: Turn): Row | undefined {
   if (left !== undefined) return left
   s.round = shuffled(
     t,
-    [...s.rows.values()].filter((row) => canProbe(t, row)).map((row) => row.peer)
+    watched(t)
+      .filter((row) => canProbe(t, row))
+      .map((row) => row.peer)
   )
   return takeFrom(t, s.round)
 }
@@ -178,8 +202,15 @@ function takeFrom(t: Turn, round: PeerId[]): Row | undefined {
   return undefined
 }
 
+function watched(t: Turn): Row[] {
+  const { overlay, rows } = t.s
+  if (!overlay.rings) return [...rows.values()]
+  return [...overlay.next].flatMap((peer) => rows.get(peer) ?? [])
+}
+
 /** A member without a link is left alone while its link is being made or made again. */
 function canProbe(t: Turn, row: Row): boolean {
   if (row.peer === t.s.self || !isLive(row)) return false
+  if (t.s.overlay.rings && !t.s.overlay.next.has(row.peer)) return false
   return row.linked || (t.env.now >= row.graceUntil && (t.s.contacts.get(row.peer)?.redials ?? 0) === 0)
 }

@@ -9,6 +9,7 @@ import { keepRow, readKept } from './keep.ts'
 import { readRecord, recordId, sameBytes, signRecord } from './record.ts'
 import type { MemberRecord, SignedMember } from './record.ts'
 import { spread } from './spread.ts'
+import { onPopulation } from './overlay.ts'
 import { count, disarm, isLive, send } from './state.ts'
 import type { MemberState, Row, Turn } from './state.ts'
 
@@ -44,7 +45,9 @@ export function takeRecord(t: Turn, bytes: SignedMember, from: PeerId, gone: boo
 /** Every change of state goes through here. */
 export function become(t: Turn, row: Row, state: MemberState, reason: string, since = t.env.now): void {
   const was = row.state
-  t.s.live += Number(state === 'alive' || state === 'suspect') - Number(isLive(row))
+  const change = Number(state === 'alive' || state === 'suspect') - Number(isLive(row))
+  t.s.live += change
+  if (change !== 0) onPopulation(t)
   if (was !== state) {
     row.state = state
     row.reason = reason
@@ -107,6 +110,7 @@ export function forget(t: Turn, row: Row): void {
   const { s } = t
   if (row.accusers.length > 0) disarm(t, `susp:${row.peer}`)
   if (isLive(row)) s.live--
+  onPopulation(t)
   s.rows.delete(row.peer)
   if (s.byId.get(row.id) === row) s.byId.delete(row.id)
   s.news.delete(row.peer)
@@ -253,7 +257,10 @@ function insert(
   }
   describe(t, row, record, bytes)
   s.rows.set(row.peer, row)
-  if (isLive(row)) s.live++
+  if (isLive(row)) {
+    s.live++
+    onPopulation(t)
+  }
   t.out.push({ e: 'member', peer: row.peer, was: undefined, now: state })
   return row
 }

@@ -47,6 +47,8 @@ export type MembershipEvent =
   | { k: 'hello'; from: PeerId; record: SignedMember }
   | { k: 'seen'; peer: PeerId; addresses: readonly string[] }
   | { k: 'dialFailed'; peer: PeerId; why: string; detail: string }
+  /** Work needs a link to the peer, or goes over it: it is made, and kept for a while. */
+  | { k: 'want'; peer: PeerId }
   | { k: 'lag'; ms: number }
   | { k: 'self'; addresses?: readonly string[]; name?: string }
   | { k: 'leave'; forever: boolean }
@@ -105,6 +107,8 @@ export interface Contact {
   redials: number
   /** A link to this address went dumb: tried last. */
   avoid?: string | undefined
+  /** Remembered from the last time, dialled, and not reached. */
+  tried?: boolean
 }
 
 export interface Link {
@@ -114,6 +118,19 @@ export interface Link {
   /** Probes in a row that only helpers could answer. */
   misses: number
   address: string | undefined
+  since: number
+}
+
+export interface Overlay {
+  /** False: everyone is linked to everyone. */
+  rings: boolean
+  /** On the rings: whom this peer links to and watches, and who does so with it. */
+  next: Set<PeerId>
+  previous: Set<PeerId>
+  random: Set<PeerId>
+  /** Needed for work: when last, the longest ago first. */
+  demands: Map<PeerId, number>
+  reviewArmed: boolean
 }
 
 /** A ping that waits for its answer. `probe`: this period's; `witness`: after somebody's suspicion; `relay`: for somebody else. */
@@ -126,6 +143,8 @@ export interface Asked {
   helpers: readonly PeerId[]
   nacks: Set<PeerId>
   requester?: { peer: PeerId; n: number }
+  /** The ping waits for its link. */
+  held?: boolean
 }
 
 export interface News {
@@ -154,6 +173,9 @@ export interface MembershipState {
   live: number
   /** Admitted links. */
   readonly links: Map<PeerId, Link>
+  readonly overlay: Overlay
+  /** Something of the host's goes on with that peer, so the link stays. */
+  readonly isBusy: (peer: PeerId) => boolean
   readonly contacts: Map<PeerId, Contact>
   readonly asked: Map<number, Asked>
   relays: number
@@ -187,7 +209,8 @@ export interface Turn {
 export function createMembership(
   self: SelfInput,
   crypto: Crypto,
-  timers: Partial<MembershipSettings> = {}
+  timers: Partial<MembershipSettings> = {},
+  isBusy: (peer: PeerId) => boolean = () => false
 ): MembershipState {
   return {
     crypto,
@@ -204,6 +227,15 @@ export function createMembership(
     byId: new Map(),
     live: 0,
     links: new Map(),
+    overlay: {
+      rings: false,
+      next: new Set(),
+      previous: new Set(),
+      random: new Set(),
+      demands: new Map(),
+      reviewArmed: false
+    },
+    isBusy,
     contacts: new Map(),
     asked: new Map(),
     relays: 0,
@@ -227,6 +259,17 @@ export function createMembership(
 /** Every member known, the peer itself included. */
 export function members(state: MembershipState): Iterable<Member> {
   return state.rows.values()
+}
+
+/** The mesh is too large for links from all to all. */
+export function usesRings(state: MembershipState): boolean {
+  return state.overlay.rings
+}
+
+/** There is no link, and `want` makes one: the mesh is large, and the member is alive. */
+export function canDial(state: MembershipState, peer: PeerId): boolean {
+  const { overlay, rows, links, self, started, leaving } = state
+  return overlay.rings && started && !leaving && peer !== self && !links.has(peer) && rows.get(peer)?.state === 'alive'
 }
 
 export function member(state: MembershipState, peer: PeerId): Member | undefined {

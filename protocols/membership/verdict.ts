@@ -95,11 +95,12 @@ function suspect(t: Turn, row: Row, by: readonly PeerId[], why: Why, from: PeerI
 
 /** t = max - (max - min) * ln(c + 1) / ln(C + 1): c confirmations here of C that are possible. */
 function windowMs(t: Turn, row: Row): number {
-  const { cfg, live } = t.s
+  const { cfg, live, overlay } = t.s
   const minMs = isFast(row.why) ? cfg.suspectFastMs : cfg.suspectMinMs
   if (live <= 2) return isFast(row.why) ? cfg.suspectFastMs : cfg.suspectPairMs
   const maxMs = live === 3 ? cfg.suspectTrioMs : cfg.suspectMaxMs
-  const possible = Math.min(cfg.confirmations, live - 2)
+  const observers = overlay.rings ? cfg.rings : live - 1
+  const possible = Math.min(cfg.confirmations, observers - 1)
   const confirmed = Math.min(possible, row.accusers.length - 1)
   return maxMs - ((maxMs - minMs) * Math.log(confirmed + 1)) / Math.log(possible + 1)
 }

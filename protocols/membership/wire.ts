@@ -7,6 +7,21 @@ import { tryPeerKey } from '../codec.ts'
 
 /** Timers and limits. Every one can be overridden through `createMembership`. Times are milliseconds. */
 export const MEMBERSHIP = {
+  /** Live members up to which all are linked to all, and below which they are so again. */
+  meshMax: 48,
+  meshMin: 40,
+  /** Above: links to the next peer on so many rings, each watched by the previous ones. */
+  rings: 8,
+  /** How often each peer is asked by each of those who watch it on a ring. */
+  ringProbeMs: 2000,
+  /** And to so many random ones, drawn again this often. */
+  randomLinks: 2,
+  redrawMs: 30_000,
+  /** Who comes or goes together moves the rings once. */
+  overlaySettleMs: 50,
+  /** Links made on demand: so many, and closed when idle for so long. */
+  onDemandMax: 48,
+  idleMs: 60_000,
   /** One probe a period, times 1 + local health. */
   probePeriodMs: 1000,
   /** A LAN round trip is under 5 ms, the rest is scheduling slack. */

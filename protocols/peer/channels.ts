@@ -53,8 +53,14 @@ export class Channels {
   open(peer: PeerId, kind: string, meta: Record<string, unknown>): ChannelHandle {
     const id = this.#ctx.ports.random.u32()
     const handle = this.#handle(channelKey(peer, 1, id), peer, kind, meta)
-    this.#step({ k: 'open', peer, id, kind, meta })
+    if (this.#ctx.reachable(peer)) this.#ctx.link(peer)
+    this.#step({ k: 'open', peer, id, kind, meta, later: this.#ctx.reachable(peer) })
     return handle
+  }
+
+  has(peer: PeerId): boolean {
+    for (const channel of this.#state.channels.values()) if (channel.peer === peer) return true
+    return false
   }
 
   linkUp(peer: PeerId): void {

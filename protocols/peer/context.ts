@@ -29,8 +29,10 @@ export interface PeerContext {
   readonly self: PeerId
   readonly view: PlacementView
   send(to: PeerId, plane: Plane, message: Message): boolean
-  /** Alive and linked: a frame can reach it now. */
+  /** A frame gets there: over a link, or over one that is made for it. */
   reachable(peer: PeerId): boolean
+  /** A link to it is needed, and will be. */
+  link(peer: PeerId): void
   isAlive(peer: PeerId): boolean
   /** Milliseconds since the last word of a peer held for dead or left; undefined while it is alive or suspect. */
   goneMs(peer: PeerId): number | undefined

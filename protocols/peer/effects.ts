@@ -5,7 +5,20 @@ import type { PeerId, Plane } from '../ports.ts'
 import type { PeerPorts } from './context.ts'
 import type { Journal } from './journal.ts'
 
+/** Planes of work: their frames make a link where there is none, and keep it. Those of `chan` wait in their channels. */
+const WORK: ReadonlySet<Plane> = new Set(['sched', 'reg', 'ctl'])
+
 type Kernel = 'hello' | 'mem' | 'gossip'
+
+/** Links, as those who send see them. */
+export interface Gate {
+  /** Only who passes hears more than hello. */
+  isAdmitted(peer: PeerId): boolean
+  /** Work goes over that link. */
+  use(peer: PeerId): void
+  /** There is no link: one is made and takes the frame. False: it will not. */
+  later(peer: PeerId, plane: Plane, frame: Uint8Array): boolean
+}
 
 export interface KernelHost {
   timer(tag: string): void
@@ -16,7 +29,7 @@ export class Effects {
   readonly #journal: Journal
   readonly #hosts = new Map<Kernel, KernelHost>()
   readonly #timers = new Map<string, unknown>()
-  #isAdmitted: (peer: PeerId) => boolean = () => false
+  #gate: Gate = { isAdmitted: () => false, use: () => {}, later: () => false }
 
   constructor(ports: PeerPorts, journal: Journal) {
     this.#ports = ports
@@ -28,9 +41,8 @@ export class Effects {
     this.#hosts.set(kernel, host)
   }
 
-  /** Only who passes hears more than hello. */
-  admit(isAdmitted: (peer: PeerId) => boolean): void {
-    this.#isAdmitted = isAdmitted
+  guard(gate: Gate): void {
+    this.#gate = gate
   }
 
   carry(kernel: Kernel, effect: KernelEffect): void {
@@ -56,7 +68,9 @@ export class Effects {
   }
 
   send(to: PeerId, plane: Plane, message: Message): boolean {
-    if (plane !== 'hello' && !this.#isAdmitted(to)) return false
+    if (plane !== 'hello' && !this.#gate.isAdmitted(to))
+      return WORK.has(plane) && this.#gate.later(to, plane, encodeFrame(message))
+    if (plane === 'chan' || WORK.has(plane)) this.#gate.use(to)
     return this.#ports.network.send(to, plane, encodeFrame(message))
   }
 

@@ -6,12 +6,28 @@ import { decodeAs } from '../codec.ts'
 import { MeshError } from '../errors.ts'
 import { createHello, decodeHello, isAdmitted, isVerified, stepHello } from '../joining/index.ts'
 import type { Certificate, Genesis, HelloEffect, HelloEvent, HelloState } from '../joining/index.ts'
-import { createMembership, member, members, MemFrame, selfRecord, step as stepMembership } from '../membership/index.ts'
-import type { Member, MembershipEffect, MembershipEvent, MembershipState } from '../membership/index.ts'
-import type { DownReason, PeerId } from '../ports.ts'
+import {
+  canDial,
+  createMembership,
+  member,
+  members,
+  MemFrame,
+  selfRecord,
+  step as stepMembership,
+  usesRings
+} from '../membership/index.ts'
+import type {
+  Member,
+  MembershipEffect,
+  MembershipEvent,
+  MembershipSettings,
+  MembershipState
+} from '../membership/index.ts'
+import type { DownReason, PeerId, Plane } from '../ports.ts'
 import type { PeerPorts } from './context.ts'
 import type { Effects } from './effects.ts'
 import type { Journal } from './journal.ts'
+import { Waiting } from './waiting.ts'
 
 /** A clock that differs by more is worth a word on the screen; certificates tolerate ten minutes. */
 const SKEW_NOTICE_MS = 60_000
@@ -22,11 +38,17 @@ export interface LinkOptions {
   certificate(): Uint8Array
   name: string
   version: string
+  /** Timers and limits of membership other than its own, for tests and slow networks. */
+  membership?: Partial<MembershipSettings>
 }
 
 export interface LinkHooks {
   linkUp(peer: PeerId): void
   linkDown(peer: PeerId, why: DownReason): void
+  /** Frames that waited for a link to it were dropped. */
+  unreached(peer: PeerId): void
+  /** Something goes on with it that needs the link. */
+  isBusy(peer: PeerId): boolean
   member(peer: PeerId, was: Member['state'] | undefined, now: Member['state'] | 'forgotten'): void
   isolated(is: boolean): void
 }
@@ -47,6 +69,7 @@ export class Links {
   readonly #linked = new Set<PeerId>()
   /** Where the far end of each link is. */
   readonly #addresses = new Map<PeerId, string>()
+  readonly #waiting: Waiting
 
   constructor(ports: PeerPorts, effects: Effects, journal: Journal, options: LinkOptions, hooks: LinkHooks) {
     this.#ports = ports
@@ -56,8 +79,11 @@ export class Links {
     const { crypto } = ports
     this.#membership = createMembership(
       { peer: ports.network.self, name: options.name, addresses: [], version: options.version },
-      crypto
+      crypto,
+      options.membership ?? {},
+      (peer) => hooks.isBusy(peer)
     )
+    this.#waiting = new Waiting(ports.clock, (peer) => hooks.unreached(peer))
     this.#hello = createHello({
       genesis: options.genesis,
       crypto,
@@ -66,7 +92,11 @@ export class Links {
       features: [],
       isKnown: (peer) => this.isKnown(peer)
     })
-    effects.admit((peer) => isAdmitted(this.#hello, peer))
+    effects.guard({
+      isAdmitted: (peer) => isAdmitted(this.#hello, peer),
+      use: (peer) => this.want(peer),
+      later: (peer, plane, frame) => this.#later(peer, plane, frame)
+    })
     effects.host('hello', { timer: (tag) => this.#runHello({ k: 'timer', tag }) })
     effects.host('mem', { timer: (tag) => this.#runMembership({ k: 'timer', tag }) })
   }
@@ -76,6 +106,14 @@ export class Links {
   }
   has(peer: PeerId): boolean {
     return this.#linked.has(peer)
+  }
+  /** A frame gets there: there is a link, or one is made for it. */
+  reaches(peer: PeerId): boolean {
+    return this.#linked.has(peer) || canDial(this.#membership, peer)
+  }
+  /** Makes a link where there is none; where there is one, keeps it from being closed as idle. */
+  want(peer: PeerId): void {
+    if (usesRings(this.#membership)) this.#runMembership({ k: 'want', peer })
   }
   members(): Iterable<Member> {
     return members(this.#membership)
@@ -134,6 +172,7 @@ export class Links {
     this.#runMembership({ k: 'start' })
   }
   leave(forever: boolean): void {
+    this.#waiting.end()
     this.#runMembership({ k: 'leave', forever })
   }
   introduce(peer: PeerId, addresses: readonly string[]): void {
@@ -152,6 +191,7 @@ export class Links {
   }
   dialFailed(peer: PeerId, why: DownReason, detail: string): void {
     this.#runMembership({ k: 'dialFailed', peer, why, detail })
+    this.#waiting.drop(peer)
   }
 
   down(peer: PeerId, why: DownReason): void {
@@ -186,6 +226,12 @@ export class Links {
     this.#runMembership({ k: 'msg', from, msg: decodeAs(MemFrame, bytes, 'mem frame') })
   }
 
+  #later(peer: PeerId, plane: Plane, frame: Uint8Array): boolean {
+    if (!canDial(this.#membership, peer) || !this.#waiting.hold(peer, plane, frame)) return false
+    this.want(peer)
+    return true
+  }
+
   #runHello(event: HelloEvent): void {
     for (const effect of stepHello(this.#hello, event, this.#effects.env())) this.#helloEffect(effect)
   }
@@ -209,6 +255,7 @@ export class Links {
         this.#runMembership({ k: 'hello', from: peer, record: effect.record })
         const address = this.#addresses.get(peer)
         this.#runMembership({ k: 'link', peer, up: true, ...(address === undefined ? {} : { address }) })
+        for (const { plane, frame } of this.#waiting.take(peer)) this.#ports.network.send(peer, plane, frame)
         return this.#hooks.linkUp(peer)
       }
       default:

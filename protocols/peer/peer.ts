@@ -60,6 +60,8 @@ export class Peer {
     const links = (this.#links = new Links(ports, effects, journal, options, {
       linkUp: (peer) => this.#linkUp(peer),
       linkDown: (peer, why) => this.#linkDown(peer, why),
+      unreached: (peer) => this.#unreached(peer),
+      isBusy: (peer) => this.channels.has(peer),
       member: (peer, was, now) => this.#memberChanged(peer, was, now),
       isolated: (is) => this.#life.send({ type: is ? 'mesh.isolated' : 'mesh.answers' })
     }))
@@ -162,6 +164,10 @@ export class Peer {
   }
   isLinked(peer: PeerId): boolean {
     return this.#links.has(peer)
+  }
+  /** Linked, or so many members that links are made when they are needed. */
+  isReachable(peer: PeerId): boolean {
+    return this.#links.reaches(peer)
   }
   ad(peer: PeerId): AdView | undefined {
     return this.#readings.of(peer)
@@ -298,6 +304,7 @@ export class Peer {
 
   #dispatch(from: PeerId, plane: Exclude<Plane, 'hello'>, bytes: Uint8Array): void {
     this.#links.heard(from)
+    if (plane !== 'mem' && plane !== 'gossip') this.#links.want(from)
     switch (plane) {
       case 'mem':
         return this.#links.frame(from, bytes)
@@ -323,10 +330,14 @@ export class Peer {
 
   #linkDown(peer: PeerId, why: DownReason): void {
     this.#board.linkDown(peer, why)
-    this.rpc.linkDown(peer)
+    this.#unreached(peer)
     this.channels.linkDown(peer)
-    this.sessions.linkDown(peer)
     this.#journal.changed('nodes')
+  }
+
+  #unreached(peer: PeerId): void {
+    this.rpc.linkDown(peer)
+    this.sessions.linkDown(peer)
   }
 
   #memberChanged(peer: PeerId, was: Member['state'] | undefined, now: Member['state'] | 'forgotten'): void {
@@ -335,6 +346,8 @@ export class Peer {
     } else {
       this.#readings.viewRow(peer)
     }
+    // In a large mesh nobody else would make the link over which the records are compared.
+    if (now === 'alive' && !this.#links.has(peer) && this.sessions.records.concern(peer)) this.#links.want(peer)
     if (now === 'alive' && was !== 'alive') this.sessions.viewChanged()
     if (was !== now) this.sessions.membersChanged()
     this.#journal.changed('nodes')
@@ -368,7 +381,8 @@ export class Peer {
       self: this.self,
       view: this.view,
       send: (to, plane, message) => this.#effects.send(to, plane, message),
-      reachable: (peer) => this.#links.has(peer),
+      reachable: (peer) => this.#links.reaches(peer),
+      link: (peer) => this.#links.want(peer),
       isAlive: (peer) => this.#links.isAlive(peer),
       goneMs: (peer) => this.#links.goneMs(peer),
       alivePeers: () => this.#links.alive(),

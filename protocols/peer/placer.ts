@@ -184,6 +184,7 @@ export class Placer {
     const watch = (): void => {
       const gone = this.#ctx.goneMs(worker)
       if (gone !== undefined && gone >= TAKEOVER_AFTER_MS) return this.#done(placing, { k: 'lost' })
+      this.#ctx.link(worker)
       placing.timer = this.#ctx.ports.clock.setTimeout(watch, 500)
     }
     placing.timer = this.#ctx.ports.clock.setTimeout(watch, 500)

@@ -160,6 +160,12 @@ export class Records {
     this.#ask(peer, { t: 'stop', n: 0, id, by }, (answer) => done(answer?.t === 'ack'))
   }
 
+  /** A record is kept at that peer, too, or owned by it. */
+  concern(peer: PeerId): boolean {
+    for (const record of this.all.values()) if (record.keepers.includes(peer) || record.owner === peer) return true
+    return false
+  }
+
   linkUp(peer: PeerId): void {
     const list: [string, number, number, string][] = []
     for (const record of this.all.values()) {
