@@ -127,24 +127,35 @@ const EARLY = 0.9
 /** What moves less than this tells nobody anything. */
 const MOVED = 0.1
 
+/** The shortest pause between two dynamic halves of one peer in a mesh of so many. */
+export function adPauseMs(peers: number): number {
+  return Math.min(PAUSE_MAX_MS, Math.max(PAUSE_MIN_MS, (peers / ADS_PER_S) * 1000))
+}
+
+/** In a small mesh a grant is told at once; in a larger one the pause holds for it, too. */
+export function isSmallMesh(peers: number): boolean {
+  return peers <= SMALL_MESH
+}
+
 /**
- * Whether the dynamic half is to be sent now. `elapsedMs`: since it was sent last. Sent when it moved by a tenth, or as
- * a heartbeat; never more often than the mesh can carry.
+ * Whether the dynamic half is to be sent now. `elapsedMs`: since it was sent last. Sent when it moved by a tenth of what
+ * the PC has or offers, when its offer is used up or free again, or as a heartbeat; never more often than the mesh can carry.
  */
 export function shouldAdvertise(
   previous: AdDynamic | undefined,
   next: AdDynamic,
   elapsedMs: number,
-  peers: number
+  peers: number,
+  offer?: { cpuMilli: number; memoryBytes: number }
 ): boolean {
   if (previous === undefined) return true
-  const pauseMs = Math.min(PAUSE_MAX_MS, Math.max(PAUSE_MIN_MS, (peers / ADS_PER_S) * 1000))
+  const pauseMs = adPauseMs(peers)
   const heartbeatMs = peers <= SMALL_MESH ? SMALL_HEARTBEAT_MS : HEARTBEAT_PAUSES * pauseMs
   if (elapsedMs >= EARLY * heartbeatMs) return true
-  return elapsedMs >= EARLY * pauseMs && hasMoved(previous, next)
+  return elapsedMs >= EARLY * pauseMs && hasMoved(previous, next, offer)
 }
 
-function hasMoved(previous: AdDynamic, next: AdDynamic): boolean {
+function hasMoved(previous: AdDynamic, next: AdDynamic, offer: Partial<AdDynamic['granted']> = {}): boolean {
   if (previous.paused !== next.paused || previous.draining !== next.draining) return true
   if (previous.sessions !== next.sessions || previous.usedBy !== next.usedBy) return true
   if (
@@ -156,9 +167,14 @@ function hasMoved(previous: AdDynamic, next: AdDynamic): boolean {
     movedBy(previous.cpu, next.cpu, 1) ||
     movedBy(previous.memoryUsedBytes, next.memoryUsedBytes) ||
     movedBy(previous.diskFreeBytes, next.diskFreeBytes, next.diskBytes) ||
-    movedBy(previous.granted.cpuMilli, next.granted.cpuMilli) ||
-    movedBy(previous.granted.memoryBytes, next.granted.memoryBytes)
+    movedBy(previous.granted.cpuMilli, next.granted.cpuMilli, offer.cpuMilli) ||
+    movedBy(previous.granted.memoryBytes, next.granted.memoryBytes, offer.memoryBytes) ||
+    isUsedUp(previous.granted, offer) !== isUsedUp(next.granted, offer)
   )
+}
+
+function isUsedUp(granted: AdDynamic['granted'], offer: Partial<AdDynamic['granted']>): boolean {
+  return granted.cpuMilli >= (offer.cpuMilli ?? Infinity) || granted.memoryBytes >= (offer.memoryBytes ?? Infinity)
 }
 
 /** A tenth of the whole, or of the larger value where the whole is not in the record. A value that comes or goes has moved. */

@@ -17,6 +17,7 @@ export function take(t: Turn, bytes: Uint8Array, from: PeerId): void {
   const id = entryId(bytes)
   const known = s.byId.get(id)
   if (known !== undefined) return markTold(t, known, from)
+  s.pulled.delete(id)
   if (s.parked.has(id)) return
   const proven = recallGenuine(bytes, s.options.crypto)
   const signed = proven ?? readEntry(bytes)

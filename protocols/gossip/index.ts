@@ -9,10 +9,12 @@ export { GOSSIP, GossipFrame } from './wire.ts'
 export type { GossipMessage } from './wire.ts'
 export {
   AdDynamic,
+  adPauseMs,
   AdStatic,
   decodeAdDynamic,
   decodeAdStatic,
   encodeAdDynamic,
   encodeAdStatic,
+  isSmallMesh,
   shouldAdvertise
 } from './ad.ts'

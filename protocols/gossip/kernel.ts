@@ -7,6 +7,7 @@ import type { Env } from '../kernel.ts'
 import type { PeerId } from '../ports.ts'
 import { signEntry } from './entry.ts'
 import { accept, drop, expire, isFull, isStale, load, retryParked, take } from './held.ts'
+import { onIds, onPull } from './lazy.ts'
 import { flush, onTick } from './push.ts'
 import { beginCompare, onCompareTimer, onHave, onRepairTimer, onSum, onWant } from './repair.ts'
 import { arm, count } from './state.ts'
@@ -53,6 +54,10 @@ function onMessage(t: Turn, from: PeerId, msg: GossipMessage): void {
     case 'push':
       for (const bytes of msg.g) take(t, bytes, from)
       return
+    case 'ids':
+      return onIds(t, from, msg.i)
+    case 'pull':
+      return onPull(t, from, msg.i)
     case 'sum':
       return onSum(t, from, msg.h)
     case 'have':

@@ -4,11 +4,15 @@
  */
 import type { PeerId } from '../ports.ts'
 import type { Entry } from './entry.ts'
+import { isLarge, tell } from './lazy.ts'
 import { arm, entry, send } from './state.ts'
-import type { Link, Outgoing, Turn } from './state.ts'
+import type { Budget, Link, Outgoing, Turn } from './state.ts'
+import { TOPICS, topicOf } from './topics.ts'
 
 /** CBOR head of one entry in a message. */
 const HEAD_BYTES = 3
+/** An entry told by its number. */
+const ID_BYTES = 6
 
 /** `answered`: it filled a gap here, so the neighbours have it as likely as not: one round is enough. */
 export function enqueue(t: Turn, fresh: Entry, from: PeerId | undefined, answered: boolean): void {
@@ -53,14 +57,21 @@ export function owe(t: Turn, to: PeerId, keys: readonly string[]): void {
 /** Small messages that keep the lists equal go out in any case, and count. */
 export function spend(t: Turn, to: PeerId, bytes: number): void {
   const link = t.s.links.get(to)
-  if (link !== undefined) link.tokens = available(t, link) - bytes
+  if (link === undefined) return
+  available(t, link)
+  charge(t, link, bytes)
+}
+
+function charge(t: Turn, link: Link, bytes: number): void {
+  link.tokens -= bytes
+  t.s.total.tokens -= bytes
 }
 
 function pushNew(t: Turn, targets: readonly PeerId[]): void {
   const { s } = t
   const limit = sendLimit(t)
   const waiting = [...s.outbox.values()]
-  if (waiting.length > 1) waiting.sort((a, b) => a.sends - b.sends)
+  if (waiting.length > 1) waiting.sort((a, b) => rankOf(a.entry) - rankOf(b.entry) || a.sends - b.sends)
   for (const to of targets) {
     const link = s.links.get(to)
     if (link !== undefined) pushTo(t, to, link, waiting, limit)
@@ -72,16 +83,21 @@ function pushNew(t: Turn, targets: readonly PeerId[]): void {
 function pushTo(t: Turn, to: PeerId, link: Link, waiting: readonly Outgoing[], limit: number): void {
   let left = Math.min(available(t, link), t.s.cfg.frameBytes)
   const g: Uint8Array[] = []
+  const ids: Entry[] = []
+  const isLazy = isLarge(t)
   for (const one of waiting) {
-    const cost = one.entry.bytes.length + HEAD_BYTES
+    const byId = isLazy && TOPICS[one.entry.topic].lazy
+    const cost = byId ? ID_BYTES : one.entry.bytes.length + HEAD_BYTES
     if (cost > left || one.sends >= limit || one.told.length >= limit || one.told.includes(to)) continue
-    if (g.length >= t.s.cfg.itemsMax) break
+    if (g.length >= t.s.cfg.itemsMax || ids.length >= t.s.cfg.numbersMax) break
     left -= cost
-    g.push(one.entry.bytes)
+    if (byId) ids.push(one.entry)
+    else g.push(one.entry.bytes)
     one.sends++
     one.told.push(to)
-    link.tokens -= cost
+    charge(t, link, cost)
   }
+  if (ids.length > 0) tell(t, to, ids)
   if (g.length > 0) send(t, to, { t: 'push', g })
 }
 
@@ -90,14 +106,15 @@ function answer(t: Turn, to: PeerId, keys: Set<string>): void {
   if (link === undefined) return void t.s.backlog.delete(to)
   let left = Math.min(available(t, link), t.s.cfg.frameBytes)
   const g: Uint8Array[] = []
-  for (const key of keys) {
+  const inOrder = keys.size > 1 ? [...keys].sort((a, b) => rankOfKey(a) - rankOfKey(b)) : keys
+  for (const key of inOrder) {
     const held = entry(t.s, key)
     const cost = (held?.bytes.length ?? 0) + HEAD_BYTES
     if (held !== undefined && (cost > left || g.length >= t.s.cfg.itemsMax)) break
     keys.delete(key)
     if (held === undefined) continue
     left -= cost
-    link.tokens -= cost
+    charge(t, link, cost)
     g.push(held.bytes)
   }
   if (g.length > 0) send(t, to, { t: 'push', g })
@@ -112,15 +129,29 @@ function armTick(t: Turn): void {
 }
 
 function sendLimit(t: Turn): number {
-  return t.s.cfg.repeat * Math.ceil(Math.log10(t.s.links.size + 2))
+  const { links, cfg, options } = t.s
+  return cfg.repeat * Math.ceil(Math.log10(Math.max(links.size + 1, options.population?.() ?? 0) + 1))
 }
 
+/** To this neighbour, and to all together. */
 function available(t: Turn, link: Link): number {
-  const { cfg } = t.s
-  const gained = ((t.env.now - link.tokensAt) * cfg.bytesPerSecond) / 1000
-  link.tokens = Math.min(cfg.burstBytes, link.tokens + gained)
-  link.tokensAt = t.env.now
-  return link.tokens
+  const { cfg, total } = t.s
+  refill(t, link, cfg.bytesPerSecond, cfg.burstBytes)
+  refill(t, total, cfg.totalBytesPerSecond, cfg.totalBurstBytes)
+  return Math.min(link.tokens, total.tokens)
+}
+
+function refill(t: Turn, budget: Budget, bytesPerSecond: number, burstBytes: number): void {
+  budget.tokens = Math.min(burstBytes, budget.tokens + ((t.env.now - budget.tokensAt) * bytesPerSecond) / 1000)
+  budget.tokensAt = t.env.now
+}
+
+function rankOf({ topic }: Entry): number {
+  return TOPICS[topic].rank
+}
+function rankOfKey(key: string): number {
+  const topic = topicOf(key)
+  return topic === undefined ? Infinity : TOPICS[topic].rank
 }
 
 /** A fresh random choice a tick. */

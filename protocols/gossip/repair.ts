@@ -40,6 +40,7 @@ export function onRepairTimer(t: Turn): void {
   arm(t, 'repair', s.cfg.repairMs * (1 + s.cfg.repairSpread * env.random.float()))
   const peers = [...s.links.keys()]
   if (peers.length > 0) sendSum(t, peers[Math.floor(env.random.float() * peers.length)]!, LASTING_BUCKETS)
+  for (const [id, at] of s.pulled) if (env.now - at > s.cfg.pullAgainMs) s.pulled.delete(id)
   for (const [key, one] of s.wanted) if (env.now - one.at > s.cfg.wantAgainMs) s.wanted.delete(key)
 }
 

@@ -16,6 +16,8 @@ export interface GossipOptions {
   isMember: (peer: PeerId) => boolean
   /** Asked for topics with writer `granted`; without it nobody may. */
   mayWrite?: (topic: TopicName, key: string, author: PeerId) => boolean
+  /** Live members, itself included. Without it: the neighbours and itself. */
+  population?: () => number
   /** Overrides of GOSSIP, for tests. */
   settings?: Partial<GossipSettings>
 }
@@ -49,12 +51,15 @@ export interface Outgoing {
   readonly told: PeerId[]
 }
 
-export interface Link {
-  /** The lists were compared, or the neighbour has begun to. */
-  compared: boolean
-  /** Bytes that may be sent now. */
+/** Bytes that may be sent now. */
+export interface Budget {
   tokens: number
   tokensAt: number
+}
+
+export interface Link extends Budget {
+  /** The lists were compared, or the neighbour has begun to. */
+  compared: boolean
 }
 
 /** A version that was dropped here and is not wanted back. */
@@ -83,6 +88,10 @@ export interface GossipState {
   readonly backlog: Map<PeerId, Set<string>>
   /** Keys asked for: version and when. */
   readonly wanted: Map<string, Version & { at: number }>
+  /** Entries asked for by number, and when. */
+  readonly pulled: Map<number, number>
+  /** What may be sent now to all neighbours together. */
+  readonly total: Budget
   readonly parked: Map<number, Parked>
   parkedBytes: number
   started: boolean
@@ -109,6 +118,8 @@ export function createGossip(options: GossipOptions): GossipState {
     outbox: new Map(),
     backlog: new Map(),
     wanted: new Map(),
+    pulled: new Map(),
+    total: { tokens: options.settings?.totalBurstBytes ?? GOSSIP.totalBurstBytes, tokensAt: 0 },
     parked: new Map(),
     parkedBytes: 0,
     started: false,

@@ -14,19 +14,68 @@ export interface Topic {
   buckets: number
   /** Written anew every few seconds: what was missed mends itself, so only a new link compares it. */
   renewed: boolean
+  /** What goes first when not all may be sent; lowest first. */
+  rank: number
+  /** Told in a large mesh by its number first and sent to those who ask, so that each gets it once. */
+  lazy: boolean
 }
 
 export const TOPICS = {
   /** Static half of a peer's advertisement: on change only, so it does not age. */
-  'ad.s': { writer: 'self', durable: false, max: 2000, expireMs: Infinity, buckets: 16, renewed: false },
+  'ad.s': {
+    writer: 'self',
+    durable: false,
+    max: 2000,
+    expireMs: Infinity,
+    buckets: 16,
+    renewed: false,
+    rank: 3,
+    lazy: true
+  },
   /** A door that this peer holds open; doors live ten minutes by default and are renewed. */
-  door: { writer: 'self', durable: false, max: 2000, expireMs: 1_800_000, buckets: 4, renewed: false },
+  door: {
+    writer: 'self',
+    durable: false,
+    max: 2000,
+    expireMs: 1_800_000,
+    buckets: 4,
+    renewed: false,
+    rank: 2,
+    lazy: false
+  },
   /** Summary of a session. The host drops the oldest final ones first. */
-  sess: { writer: 'member', durable: false, max: 2000, expireMs: Infinity, buckets: 64, renewed: false },
+  sess: {
+    writer: 'member',
+    durable: false,
+    max: 2000,
+    expireMs: Infinity,
+    buckets: 64,
+    renewed: false,
+    rank: 1,
+    lazy: false
+  },
   /** Users, roles, settings, certificates. */
-  ledger: { writer: 'granted', durable: true, max: 2000, expireMs: Infinity, buckets: 32, renewed: false },
+  ledger: {
+    writer: 'granted',
+    durable: true,
+    max: 2000,
+    expireMs: Infinity,
+    buckets: 32,
+    renewed: false,
+    rank: 0,
+    lazy: false
+  },
   /** Dynamic half: every heartbeat; one that is ten minutes old helps nobody. Last, so that sums can end before it. */
-  'ad.d': { writer: 'self', durable: false, max: 2000, expireMs: 600_000, buckets: 16, renewed: true }
+  'ad.d': {
+    writer: 'self',
+    durable: false,
+    max: 2000,
+    expireMs: 600_000,
+    buckets: 16,
+    renewed: true,
+    rank: 4,
+    lazy: true
+  }
 } as const satisfies Record<string, Topic>
 export type TopicName = keyof typeof TOPICS
 

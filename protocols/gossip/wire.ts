@@ -26,6 +26,13 @@ export const GOSSIP = {
   repairManyLinks: 8,
   /** An entry asked for is not asked of another neighbour for this long. */
   wantAgainMs: 3000,
+  /** Up to so many members lazy topics are pushed like the others. */
+  eagerPeers: 48,
+  /** An entry asked for by its number is not asked of another neighbour for this long. */
+  pullAgainMs: 1000,
+  /** Sent to all neighbours together, on average and at once. */
+  totalBytesPerSecond: 48 * 1024,
+  totalBurstBytes: 512 * 1024,
   /** Sent to one neighbour, on average and at once. The burst is below QUEUE_MAX.gossip (256 KiB). */
   bytesPerSecond: 48 * 1024,
   burstBytes: 192 * 1024,
@@ -37,6 +44,7 @@ export const GOSSIP = {
   entryBytes: 17 * 1024,
   /** Entries or versions in one message. */
   itemsMax: 512,
+  numbersMax: 4096,
   /** Entries whose author is not known as a member yet wait this long for the news of it. */
   parkMs: 5000,
   parkCheckMs: 500,
@@ -60,6 +68,13 @@ const Key = z.string().max(GOSSIP.keyChars)
 
 /** Entries, as their authors signed them. */
 const Push = z.object({ t: z.literal('push'), g: z.array(EntryBytes).max(GOSSIP.itemsMax) })
+/** Numbers of entries, six bytes each: the sender has them (`ids`), or wants them (`pull`). */
+const Numbers = z.custom<Uint8Array>(
+  (v) => v instanceof Uint8Array && v.length % 6 === 0 && v.length <= 6 * GOSSIP.numbersMax,
+  'is no list of numbers'
+)
+const Ids = z.object({ t: z.literal('ids'), i: Numbers })
+const Pull = z.object({ t: z.literal('pull'), i: Numbers })
 /** Four bytes a bucket: what the sender holds; shorter when renewed topics are left out. Answered with `have` for the buckets that differ. */
 const Sum = z.object({
   t: z.literal('sum'),
@@ -76,5 +91,5 @@ const Have = z.object({
 const Want = z.object({ t: z.literal('want'), k: z.array(Key).max(GOSSIP.itemsMax) })
 
 /** What the host checks a frame of plane `gossip` with before it reaches `step`. */
-export const GossipFrame = z.discriminatedUnion('t', [Push, Sum, Have, Want])
+export const GossipFrame = z.discriminatedUnion('t', [Push, Ids, Pull, Sum, Have, Want])
 export type GossipMessage = z.infer<typeof GossipFrame>

@@ -261,6 +261,11 @@ export function members(state: MembershipState): Iterable<Member> {
   return state.rows.values()
 }
 
+/** Live members, itself included. */
+export function population(state: MembershipState): number {
+  return state.live
+}
+
 /** The mesh is too large for links from all to all. */
 export function usesRings(state: MembershipState): boolean {
   return state.overlay.rings

@@ -39,7 +39,7 @@ export class Board {
     ports: PeerPorts,
     effects: Effects,
     journal: Journal,
-    isAuthor: (peer: PeerId) => boolean,
+    members: { isAuthor(peer: PeerId): boolean; readonly population: number },
     hooks: BoardHooks
   ) {
     this.#ports = ports
@@ -49,8 +49,9 @@ export class Board {
     this.#gossip = createGossip({
       self: ports.network.self,
       crypto: ports.crypto,
-      isMember: isAuthor,
-      mayWrite: (_topic, _key, author) => isAuthor(author)
+      isMember: (peer) => members.isAuthor(peer),
+      mayWrite: (_topic, _key, author) => members.isAuthor(author),
+      population: () => members.population
     })
     effects.host('gossip', { timer: (tag) => this.#runGossip({ k: 'timer', tag }) })
   }

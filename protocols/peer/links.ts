@@ -12,6 +12,7 @@ import {
   member,
   members,
   MemFrame,
+  population,
   selfRecord,
   step as stepMembership,
   usesRings
@@ -103,6 +104,10 @@ export class Links {
 
   get size(): number {
     return this.#linked.size
+  }
+  /** Live members, this one included. */
+  get population(): number {
+    return population(this.#membership)
   }
   has(peer: PeerId): boolean {
     return this.#linked.has(peer)

@@ -65,7 +65,7 @@ export class Peer {
       member: (peer, was, now) => this.#memberChanged(peer, was, now),
       isolated: (is) => this.#life.send({ type: is ? 'mesh.isolated' : 'mesh.answers' })
     }))
-    const board = (this.#board = new Board(ports, effects, journal, (peer) => links.isAuthor(peer), {
+    const board = (this.#board = new Board(ports, effects, journal, links, {
       entry: (topic, key, found) => this.#entry(topic, key, found),
       expired: (topic, peer) => this.#expired(topic, peer)
     }))

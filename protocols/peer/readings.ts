@@ -2,7 +2,15 @@
  * What peers have and give: this peer's readings, told when they moved, those of the others, and the placement view, of
  * which each row comes from membership and a peer's readings.
  */
-import { decodeAdDynamic, decodeAdStatic, encodeAdDynamic, encodeAdStatic, shouldAdvertise } from '../gossip/index.ts'
+import {
+  adPauseMs,
+  decodeAdDynamic,
+  decodeAdStatic,
+  encodeAdDynamic,
+  encodeAdStatic,
+  isSmallMesh,
+  shouldAdvertise
+} from '../gossip/index.ts'
 import type { AdDynamic, AdStatic, Entry } from '../gossip/index.ts'
 import type { Offer, PlacementView } from '../placement/index.ts'
 import type { Clock, PeerId } from '../ports.ts'
@@ -24,7 +32,7 @@ interface Parts {
   links: Links
   view: PlacementView
   sessions: {
-    readonly admission: { paused: boolean; draining: boolean }
+    readonly admission: { paused: boolean; draining: boolean; offer: Offer }
     granted(): Offer
     running(): SessionRecord[]
   }
@@ -55,16 +63,21 @@ export class Readings {
     this.#own.dynamic = part.dynamic
     const next = this.#withGrants(part.dynamic)
     const now = this.#parts.clock.mono()
-    const peers = this.#parts.links.size + 1
-    if (!shouldAdvertise(this.#advertised, next, now - this.#advertisedAt, peers)) return
+    const { links, sessions } = this.#parts
+    const elapsedMs = now - this.#advertisedAt
+    if (!shouldAdvertise(this.#advertised, next, elapsedMs, links.population, sessions.admission.offer)) return
     this.#advertised = next
     this.#advertisedAt = now
     this.#parts.board.put(`ad.d/${this.#parts.self}`, encodeAdDynamic(next))
   }
 
-  /** Grants, pause or drain changed: others should know before the next reading. */
+  /** Grants, pause or drain changed: others should know before the next reading, as far as the mesh can carry it. */
   advertiseNow(): void {
     if (this.#own.dynamic === undefined) return
+    const { links, clock } = this.#parts
+    // Too soon: the next reading tells it.
+    const isTooSoon = clock.mono() - this.#advertisedAt < adPauseMs(links.population)
+    if (isTooSoon && !isSmallMesh(links.population)) return
     const next = this.#withGrants(this.#own.dynamic)
     this.#advertised = next
     this.#advertisedAt = this.#parts.clock.mono()

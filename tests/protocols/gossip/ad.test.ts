@@ -102,6 +102,16 @@ test('what moved by a tenth is sent after a pause that grows with the mesh', () 
   expect(shouldAdvertise(moving, busy, 60_000, 100_000)).toBe(true)
 })
 
+test('a grant counts by its share of the offer, and when the offer is used up or free again', () => {
+  const offer = { cpuMilli: 16_000, memoryBytes: 64 * GIB }
+  const holding = (cpuMilli: number): AdDynamic => ({ ...moving, granted: { cpuMilli, memoryBytes: 0 } })
+  const isSent = (from: number, to: number) => shouldAdvertise(holding(from), holding(to), 1000, 100, offer)
+  expect(isSent(1000, 2000)).toBe(false)
+  expect(isSent(1000, 2600)).toBe(true)
+  expect(isSent(15_000, 16_000)).toBe(true)
+  expect(isSent(16_000, 15_000)).toBe(true)
+})
+
 test.each<[string, Partial<AdDynamic>]>([
   ['paused', { paused: true }],
   ['draining', { draining: true }],

@@ -1,0 +1,68 @@
+/**
+ * Lazy telling: in a large mesh each neighbour that tells of a reading sends its number first, and who lacks it asks one
+ * of them for it. A reading reaches everyone once instead of as often as it is told.
+ */
+import type { PeerId } from '../ports.ts'
+import { entryId } from './entry.ts'
+import type { SignedEntry } from './entry.ts'
+import { markTold, owe, spend } from './push.ts'
+import { send } from './state.ts'
+import type { Turn } from './state.ts'
+
+const ID_BYTES = 6
+
+export function isLarge(t: Turn): boolean {
+  return (t.s.options.population?.() ?? 0) > t.s.cfg.eagerPeers
+}
+
+export function tell(t: Turn, to: PeerId, entries: readonly SignedEntry[]): void {
+  send(t, to, { t: 'ids', i: packed(entries.map((one) => entryId(one.bytes))) })
+}
+
+/** Asks for what is not here and not asked of another neighbour a moment ago. */
+export function onIds(t: Turn, from: PeerId, bytes: Uint8Array): void {
+  const { s, env } = t
+  if (!s.links.has(from)) return
+  const missing: number[] = []
+  for (const id of unpacked(bytes)) {
+    const known = s.byId.get(id)
+    if (known !== undefined) markTold(t, known, from)
+    else if (!s.parked.has(id) && isDue(t, id)) {
+      s.pulled.set(id, env.now)
+      missing.push(id)
+    }
+  }
+  if (missing.length === 0) return
+  spend(t, from, missing.length * ID_BYTES)
+  send(t, from, { t: 'pull', i: packed(missing) })
+}
+
+export function onPull(t: Turn, from: PeerId, bytes: Uint8Array): void {
+  if (!t.s.links.has(from)) return
+  const keys = unpacked(bytes).flatMap((id) => t.s.byId.get(id) ?? [])
+  if (keys.length > 0) owe(t, from, keys)
+}
+
+function isDue(t: Turn, id: number): boolean {
+  const askedAt = t.s.pulled.get(id)
+  if (askedAt !== undefined) return t.env.now - askedAt >= t.s.cfg.pullAgainMs
+  return t.s.pulled.size < t.s.cfg.ghostsMax
+}
+
+function packed(ids: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(ID_BYTES * ids.length)
+  const view = new DataView(bytes.buffer)
+  for (const [i, id] of ids.entries()) {
+    view.setUint32(ID_BYTES * i, id >>> 0)
+    view.setUint16(ID_BYTES * i + 4, Math.floor(id / 2 ** 32))
+  }
+  return bytes
+}
+
+function unpacked(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Array.from(
+    { length: Math.floor(bytes.length / ID_BYTES) },
+    (_, i) => view.getUint32(ID_BYTES * i) + 2 ** 32 * view.getUint16(ID_BYTES * i + 4)
+  )
+}
