@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { packFolder } from '../../../node/folder/index.ts'
 import { makeFolder } from '../folder/made.ts'
-import { eventually, freshFolder, isGone, linesOf, orderOf, sessionId, startRig, stateOf } from './rig.ts'
+import { eventually, freshFolder, isGone, isStill, linesOf, orderOf, sessionId, startRig } from './rig.ts'
 
 test('stdout and stderr come apart and in the order in which they were written', async () => {
   const rig = await startRig()
@@ -198,11 +198,11 @@ test('freeze stops the program and everything it started; thaw lets the same pro
   const lines = linesOf(rig, session)
   const pids = [Number((await lines.next()).line), Number((await lines.next()).line)]
   rig.host.freeze(session, epoch)
-  await eventually(() => pids.every((pid) => stateOf(pid) === 'T'))
+  await eventually(() => pids.every(isStill))
   await rig.host.input(session, epoch, Buffer.from('while frozen\n'))
   rig.host.thaw(session, epoch)
   expect(await lines.next()).toEqual({ stream: 1, line: 'got while frozen' })
-  await eventually(() => pids.every((pid) => stateOf(pid) !== 'T'))
+  await eventually(() => !pids.some(isStill))
   rig.host.signal(session, epoch, 'KILL')
   await rig.exitOf(session)
   await eventually(() => pids.every(isGone))
@@ -212,16 +212,16 @@ test('a paused PC stands still, refuses new work, and goes on when its owner say
   const rig = await startRig()
   const { session, epoch, pid } = await rig.start({ argv: ['cat'], stdin: true })
   rig.host.pauseAll(true)
-  await eventually(() => stateOf(pid) === 'T')
+  await eventually(() => isStill(pid))
   await expect(rig.start({})).rejects.toThrow('the owner of this PC paused it')
   // The peer's thaw answers the leash, not the owner.
   rig.host.thaw(session, epoch)
   rig.host.freeze(session, epoch)
   rig.host.pauseAll(false)
   await expect(rig.start({})).resolves.toMatchObject({ epoch: 1 })
-  expect(stateOf(pid)).toBe('T')
+  expect(isStill(pid)).toBe(true)
   rig.host.thaw(session, epoch)
-  await eventually(() => stateOf(pid) !== 'T')
+  await eventually(() => !isStill(pid))
 })
 
 test('the same order twice is one run, an older epoch is refused, a newer one ends the older', async () => {

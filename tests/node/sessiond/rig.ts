@@ -156,6 +156,15 @@ export function stateOf(pid: number): string | undefined {
   }
 }
 
+/** Stopped; or D: a shell that waits, as vfork has it, for its child to exec, which was stopped before it could. */
+export const isStill = (pid: number): boolean => ['T', 'D'].includes(stateOf(pid) ?? '')
+
+/** Of a live process. */
+export function niceOf(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[16])
+}
+
 /** Gone, or dead and not yet collected by its parent. */
 export const isGone = (pid: number): boolean => ['Z', 'X', undefined].includes(stateOf(pid))
 
