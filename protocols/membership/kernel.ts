@@ -113,10 +113,10 @@ function onMessage(t: Turn, from: PeerId, msg: MemMessage): void {
       takeItems(t, from, msg.g)
       return
     case 'sync':
-      return onSync(t, from, msg.h)
+      return onSync(t, from, msg.r)
     case 'list': {
       const mentioned = takeItems(t, from, msg.g)
-      if (msg.w) answerList(t, from, msg.a, msg.z, mentioned)
+      answerList(t, from, msg.q, mentioned)
     }
   }
 }

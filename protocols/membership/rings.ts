@@ -14,12 +14,17 @@ export function placesOf(peer: PeerId): Uint32Array {
   if (hit !== undefined) return hit
   const low = hashOf(peer, 0x811c9dc5)
   const high = hashOf(peer, 0x2545f491)
-  const places = Uint32Array.from({ length: RINGS_MAX }, (_, ring) =>
+  const places = Uint32Array.from({ length: RINGS_MAX + 1 }, (_, ring) =>
     mixed(low ^ mixed((high + Math.imul(ring + 1, 0x9e3779b9)) >>> 0))
   )
   if (known.size >= KNOWN_MAX) known.clear()
   known.set(peer, places)
   return places
+}
+
+/** Where the peer stands when member lists are compared by ranges. */
+export function placeOfPeer(peer: PeerId): number {
+  return placesOf(peer)[RINGS_MAX]!
 }
 
 /** The next and the previous peer on each ring. `others` does not hold `self`. */

@@ -3,13 +3,18 @@
  * compared when a link comes up and now and then, by fingerprint first, so that nothing stays missing.
  */
 import type { PeerId } from '../ports.ts'
+import { ALL, chunked, differencesOf, isIn, RANGES_MAX, sumsOf } from '../ranges.ts'
+import type { Range, RangeSums } from '../ranges.ts'
+import { placeOfPeer } from './rings.ts'
 import { arm, send, shuffled } from './state.ts'
 import type { News, Row, Turn } from './state.ts'
 import type { Item } from './wire.ts'
 
 const NOTHING: Item[] = []
-/** Sorts after every peer id. */
-const LAST = '~'
+/** A range in a list. */
+const RANGE_BYTES = 8
+/** Members in one part of a list: fit a frame, however long their records are. */
+const PART_MAX = 8
 
 /** Passes the row on, as it is now. Newer word replaces what was queued of the same member. */
 export function spread(t: Turn, row: Row, from: PeerId | undefined): void {
@@ -57,35 +62,53 @@ export function onNewsTick(t: Turn): void {
   armNews(t)
 }
 
-/** Compares lists: sends the fingerprint of ours. */
+/** Compares lists: sends the sums of ours. */
 export function sendSync(t: Turn, to: PeerId): void {
   const link = t.s.links.get(to)
   if (link !== undefined) link.synced = true
-  send(t, to, { t: 'sync', h: fingerprint(t) })
+  const visit = (add: (place: number, id: number) => void): void => {
+    for (const row of t.s.rows.values()) if (!row.remembered) add(placeOfPeer(row.peer), versionId(row))
+  }
+  send(t, to, { t: 'sync', r: [[...ALL, sumsOf(ALL, visit)]] })
 }
 
-export function onSync(t: Turn, from: PeerId, theirs: readonly [number, number]): void {
+/** Where the sums differ: finer sums, or, of few, what is known of them. */
+export function onSync(t: Turn, from: PeerId, theirs: readonly RangeSums[]): void {
   const link = t.s.links.get(from)
   if (link !== undefined) link.synced = true
-  const ours = fingerprint(t)
-  if (ours[0] === theirs[0] && ours[1] === theirs[1]) return
-  sendList(t, from, '', LAST, sortedRows(t), true)
+  const { split, give, tell } = differencesOf(rangedRows(t), theirs, t.s.cfg.tellMax)
+  for (const r of chunked(split, RANGES_MAX)) send(t, from, { t: 'sync', r })
+  if (give.length > 0)
+    sendList(
+      t,
+      from,
+      give.map(({ row }) => ({ rows: [row] }))
+    )
+  // More than a few stand in one range only where somebody chose ids to that end: those over come by themselves.
+  const parts = tell.map(({ range, items }) => ({ range, rows: items.slice(0, PART_MAX).map(({ row }) => row) }))
+  const over = tell.flatMap(({ items }) => items.slice(PART_MAX).map(({ row }) => ({ rows: [row] })))
+  if (tell.length > 0) sendList(t, from, [...parts, ...over])
 }
 
-/** After their list of (after, to] was merged: sends what is newer here. */
+/** After their list of those ranges was merged: sends what is newer here. */
 export function answerList(
   t: Turn,
   to: PeerId,
-  after: string,
-  upTo: string,
+  ranges: readonly Range[],
   mentioned: ReadonlyMap<PeerId, number>
 ): void {
-  const newer = sortedRows(t).filter((row) => {
-    if (row.peer <= after || row.peer > upTo) return false
+  if (ranges.length === 0) return
+  const newer = rangedRows(t).filter(({ place, row }) => {
+    if (!ranges.some((range) => isIn(range, place))) return false
     const theirs = mentioned.get(row.peer)
     return theirs === undefined || theirs < standing(row)
   })
-  if (newer.length > 0) sendList(t, to, after, upTo, newer, false)
+  if (newer.length > 0)
+    sendList(
+      t,
+      to,
+      newer.map(({ row }) => ({ rows: [row] }))
+    )
 }
 
 /** Each 30 s, more seldom in large meshes. */
@@ -98,26 +121,25 @@ export function standing(row: Pick<Row, 'inc' | 'state'>): number {
   return row.inc * 4 + (row.state === 'left' ? 3 : row.state === 'dead' ? 2 : row.state === 'suspect' ? 1 : 0)
 }
 
-function sendList(t: Turn, to: PeerId, after: string, upTo: string, rows: readonly Row[], w: boolean): void {
-  let a = after
+/** Each part stays whole; with its range it is to be answered with what is newer there. */
+function sendList(t: Turn, to: PeerId, parts: readonly { range?: Range; rows: readonly Row[] }[]): void {
+  let q: Range[] = []
   let g: Item[] = []
   let bytes = 0
-  let last = after
-  for (const row of rows) {
-    const item = wholeItemOf(t, row)
-    const cost = itemBytes(item)
-    if (bytes + cost > t.s.cfg.frameBytes && g.length > 0) {
-      // The range of a part ends before this row, so that each part can be answered by itself.
-      send(t, to, { t: 'list', a, z: last, w, g })
-      a = last
+  for (const { range, rows } of parts) {
+    const items = rows.map((row) => wholeItemOf(t, row))
+    const cost = items.reduce((sum, item) => sum + itemBytes(item), RANGE_BYTES)
+    if (bytes + cost > t.s.cfg.frameBytes && bytes > 0) {
+      send(t, to, { t: 'list', q, g })
+      q = []
       g = []
       bytes = 0
     }
-    g.push(item)
+    if (range !== undefined) q.push(range)
+    g.push(...items)
     bytes += cost
-    last = row.peer
   }
-  send(t, to, { t: 'list', a, z: upTo, w, g })
+  send(t, to, { t: 'list', q, g })
 }
 
 /** Nobody is left to tell: it came from the only neighbours there are. */
@@ -164,20 +186,12 @@ function itemBytes(item: Item): number {
   return 24 + item.r.length + (item.v === undefined ? 0 : 44 + 37 * item.v.b.length)
 }
 
-function sortedRows(t: Turn): Row[] {
-  return [...t.s.rows.values()].filter((row) => !row.remembered).sort((a, b) => (a.peer < b.peer ? -1 : 1))
+function rangedRows(t: Turn): { place: number; id: number; row: Row }[] {
+  const rows = [...t.s.rows.values()].filter((row) => !row.remembered)
+  return rows.map((row) => ({ place: placeOfPeer(row.peer), id: versionId(row), row }))
 }
 
-/** Order does not matter; suspicions are left out, they pass. */
-function fingerprint(t: Turn): [number, number] {
-  let x = 0
-  let y = 0
-  for (const row of t.s.rows.values()) {
-    if (row.remembered) continue
-    const low = row.id >>> 0
-    const high = Math.floor(row.id / 2 ** 32) ^ (row.state === 'dead' ? 0x5bd1e995 : 0)
-    x = (x + Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0xc2b2ae35)) >>> 0
-    y = (y + Math.imul(high ^ Math.imul(low, 0x27d4eb2f), 0x165667b1)) >>> 0
-  }
-  return [x, y]
+/** Suspicions make no difference, they pass. */
+function versionId(row: Row): number {
+  return row.state === 'dead' ? row.id + 2 ** 48 : row.id
 }

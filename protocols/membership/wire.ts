@@ -1,9 +1,10 @@
 /**
- * Membership (plane `mem`): who is here, told and probed. PROTOCOLS.md 2.1 in its full-mesh form: SWIM's vocabulary,
- * Lifeguard's timers, probes on standing links, the member list sent whole.
+ * Membership (plane `mem`): who is here, told and probed. PROTOCOLS.md 2.1: SWIM's vocabulary,
+ * Lifeguard's timers, probes on standing links, member lists compared by ranges.
  */
 import { z } from 'zod'
 import { tryPeerKey } from '../codec.ts'
+import { RANGES_MAX, RangeSumsWire, RangeWire } from '../ranges.ts'
 
 /** Timers and limits. Every one can be overridden through `createMembership`. Times are milliseconds. */
 export const MEMBERSHIP = {
@@ -73,8 +74,10 @@ export const MEMBERSHIP = {
   /** A member heard of but not linked yet is not probed for this long. */
   linkGraceMs: 5000,
   isolatedMs: 10_000,
-  /** Rows of the member list; the list is sent whole, 1,024 rows are some 300 KiB. */
-  membersMax: 1024,
+  /** Members of one range told rather than compared in finer ranges. */
+  tellMax: 4,
+  /** Rows of the member list, some 300 bytes each. */
+  membersMax: 10_240,
   /** Addresses kept for one peer, from all sources. */
   addressesMax: 16,
   /** Peers that discovery showed and that are no members. */
@@ -143,10 +146,10 @@ const IndirectAck = z.object({ t: z.literal('iack'), n: U32 })
 /** "I could not reach it, but I am fine." */
 const Nack = z.object({ t: z.literal('nack'), n: U32 })
 const News = z.object({ t: z.literal('news'), g: Items })
-/** Fingerprint of the sender's list; answered with `list` where it differs. */
-const Sync = z.object({ t: z.literal('sync'), h: z.tuple([U32, U32]) })
-/** The sender's list of all peers with a < id <= z. `w`: send back what you have newer there. */
-const List = z.object({ t: z.literal('list'), a: z.string().max(64), z: z.string().max(64), w: z.boolean(), g: Items })
+/** Sums over ranges of the sender's list; where they differ answered with finer ones or with `list`. */
+const Sync = z.object({ t: z.literal('sync'), r: z.array(RangeSumsWire).max(RANGES_MAX) })
+/** Members as the sender knows them: all there are in the ranges `q`, to be answered with what is newer there. */
+const List = z.object({ t: z.literal('list'), q: z.array(RangeWire).max(16 * RANGES_MAX), g: Items })
 
 /** What the host checks a frame of plane `mem` with before it reaches `step`. */
 export const MemFrame = z.discriminatedUnion('t', [Ping, Ack, PingReq, IndirectAck, Nack, News, Sync, List])

@@ -327,7 +327,7 @@ test('lists are compared by fingerprint first: equal ones cost one small message
   const [other] = sent(one.step({ k: 'timer', tag: 'sync' }), 'sync')
   const [list] = sent(two.step({ k: 'msg', from: idOf('me'), msg: other!.msg }), 'list')
   const [answer] = sent(one.step({ k: 'msg', from: idOf('pc0'), msg: list!.msg }), 'list')
-  expect(answer?.msg).toMatchObject({ w: false, g: [{ k: 'a' }] })
+  expect(answer?.msg).toMatchObject({ q: [], g: [{ k: 'a' }] })
   two.step({ k: 'msg', from: idOf('me'), msg: answer!.msg })
   expect(member(two.state, idOf('me'))?.name).toBe('renamed')
 })
