@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { decodeCbor, encodeCbor, tryPeerKey } from '../codec.ts'
 import type { Crypto, PeerId } from '../ports.ts'
+import { placeOf } from '../ranges.ts'
 import { TOPICS, topicOf } from './topics.ts'
 import type { TopicName } from './topics.ts'
 import { GOSSIP } from './wire.ts'
@@ -20,6 +21,8 @@ export interface Version {
 export interface SignedEntry extends Version {
   readonly key: string
   readonly topic: TopicName
+  /** Where its key stands when neighbours compare by ranges. */
+  readonly place: number
   /** The author's wall clock at writing, milliseconds since 1970; for people only. */
   readonly wall: number
   readonly body: Uint8Array
@@ -61,7 +64,7 @@ export function signEntry(
   const k = wireKey(topic, entry.key)
   const payload = encodeCbor({ k, a: entry.author, e: entry.epoch, s: entry.seq, w: entry.wall, b: entry.body })
   const sig = crypto.sign(joined(DOMAIN, payload))
-  return { ...entry, topic, sig, bytes: joined(payload, sig) }
+  return { ...entry, topic, place: placeOf(entry.key), sig, bytes: joined(payload, sig) }
 }
 
 /** Decodes and checks all but the signature. Undefined for what is no entry; never throws. */
@@ -74,7 +77,7 @@ export function readEntry(bytes: Uint8Array): SignedEntry | undefined {
   const topic = key === undefined ? undefined : topicOf(key)
   if (key === undefined || topic === undefined) return undefined
   const { a: author, e: epoch, s: seq, w: wall, b: body } = fields
-  return { key, topic, author, epoch, seq, wall, body, sig: bytes.subarray(cut), bytes }
+  return { key, topic, place: placeOf(key), author, epoch, seq, wall, body, sig: bytes.subarray(cut), bytes }
 }
 
 export function isGenuine(entry: SignedEntry, crypto: Crypto): boolean {

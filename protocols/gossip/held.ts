@@ -1,5 +1,5 @@
 /**
- * What is held: the newest version of each key, ghosts of what was dropped, and the sums by which neighbours compare.
+ * What is held: the newest version of each key, and ghosts of what was dropped.
  * Who may write is checked here, before anything is kept or passed on.
  */
 import type { PeerId } from '../ports.ts'
@@ -55,12 +55,13 @@ export function drop(t: Turn, key: string): void {
   s.topics.get(held.topic)!.delete(key)
   s.outbox.delete(key)
   s.ghosts.delete(key)
-  s.ghosts.set(key, { epoch: held.epoch, seq: held.seq, author: held.author, id: entryId(held.bytes) })
+  const { epoch, seq, author, place } = held
+  s.ghosts.set(key, { epoch, seq, author, place, id: entryId(held.bytes) })
   if (TOPICS[held.topic].durable) t.out.push({ e: 'unkeep', key })
   if (s.ghosts.size <= s.cfg.ghostsMax) return
   const [oldest, ghost] = s.ghosts.entries().next().value!
   s.ghosts.delete(oldest)
-  unsum(s, oldest, ghost.id)
+  s.byId.delete(ghost.id)
 }
 
 /** Looks again at entries that came before the news of their author did. */
@@ -111,51 +112,24 @@ export function isStale(s: GossipState, signed: SignedEntry): boolean {
   return held !== undefined && compareVersions(signed, held) <= 0
 }
 
-const bases = new Map<TopicName, number>()
-let base = 0
-for (const [name, topic] of Object.entries(TOPICS)) {
-  bases.set(name as TopicName, base)
-  base += topic.buckets
-}
-
-/** The part of its topic in which a key is compared. */
-export function bucketOf(topic: TopicName, key: string): number {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
-  return bases.get(topic)! + ((hash >>> 0) % TOPICS[topic].buckets)
-}
-
 function hold(t: Turn, signed: SignedEntry, from: PeerId | undefined): Entry {
   const { s, env } = t
   const held = s.topics.get(signed.topic)!
   const was = held.get(signed.key)
   const old = was === undefined ? s.ghosts.get(signed.key)?.id : entryId(was.bytes)
-  if (old !== undefined) unsum(s, signed.key, old)
+  if (old !== undefined) s.byId.delete(old)
   s.ghosts.delete(signed.key)
   const entry: Entry = { ...signed, at: env.now }
   held.set(signed.key, entry)
   const id = entryId(signed.bytes)
   s.byId.set(id, signed.key)
-  s.sums[bucketOf(signed.topic, signed.key)]! += mixed(id)
   t.out.push({ e: 'entry', entry, was, from })
   return entry
-}
-
-function unsum(s: GossipState, key: string, id: number): void {
-  s.byId.delete(id)
-  const topic = key.slice(0, key.indexOf('/')) as TopicName
-  s.sums[bucketOf(topic, key)]! -= mixed(id)
 }
 
 function heldAt(s: GossipState, key: string): Entry | undefined {
   const topic = key.slice(0, Math.max(0, key.indexOf('/'))) as TopicName
   return s.topics.get(topic)?.get(key)
-}
-
-function mixed(id: number): number {
-  const low = id >>> 0
-  const high = Math.floor(id / 2 ** 32)
-  return Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0xc2b2ae35) >>> 0
 }
 
 function park(t: Turn, id: number, signed: SignedEntry, from: PeerId): void {

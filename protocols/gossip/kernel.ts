@@ -59,7 +59,7 @@ function onMessage(t: Turn, from: PeerId, msg: GossipMessage): void {
     case 'pull':
       return onPull(t, from, msg.i)
     case 'sum':
-      return onSum(t, from, msg.h)
+      return onSum(t, from, msg.a, msg.r)
     case 'have':
       return onHave(t, from, msg)
     case 'want':

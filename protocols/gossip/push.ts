@@ -13,6 +13,8 @@ import { TOPICS, topicOf } from './topics.ts'
 const HEAD_BYTES = 3
 /** An entry told by its number. */
 const ID_BYTES = 6
+/** A number costs little, so more neighbours are told: nobody is to be missed before the next reading. */
+const LAZY_FACTOR = 2
 
 /** `answered`: it filled a gap here, so the neighbours have it as likely as not: one round is enough. */
 export function enqueue(t: Turn, fresh: Entry, from: PeerId | undefined, answered: boolean): void {
@@ -76,19 +78,21 @@ function pushNew(t: Turn, targets: readonly PeerId[]): void {
     const link = s.links.get(to)
     if (link !== undefined) pushTo(t, to, link, waiting, limit)
   }
-  const enough = Math.min(limit, s.links.size)
-  for (const one of waiting) if (one.sends >= limit || one.told.length >= enough) s.outbox.delete(one.entry.key)
+  for (const one of waiting) {
+    const most = isByNumber(t, one) ? LAZY_FACTOR * limit : limit
+    if (one.sends >= most || one.told.length >= Math.min(most, s.links.size)) s.outbox.delete(one.entry.key)
+  }
 }
 
 function pushTo(t: Turn, to: PeerId, link: Link, waiting: readonly Outgoing[], limit: number): void {
   let left = Math.min(available(t, link), t.s.cfg.frameBytes)
   const g: Uint8Array[] = []
   const ids: Entry[] = []
-  const isLazy = isLarge(t)
   for (const one of waiting) {
-    const byId = isLazy && TOPICS[one.entry.topic].lazy
+    const byId = isByNumber(t, one)
+    const most = byId ? LAZY_FACTOR * limit : limit
     const cost = byId ? ID_BYTES : one.entry.bytes.length + HEAD_BYTES
-    if (cost > left || one.sends >= limit || one.told.length >= limit || one.told.includes(to)) continue
+    if (cost > left || one.sends >= most || one.told.length >= most || one.told.includes(to)) continue
     if (g.length >= t.s.cfg.itemsMax || ids.length >= t.s.cfg.numbersMax) break
     left -= cost
     if (byId) ids.push(one.entry)
@@ -144,6 +148,10 @@ function available(t: Turn, link: Link): number {
 function refill(t: Turn, budget: Budget, bytesPerSecond: number, burstBytes: number): void {
   budget.tokens = Math.min(burstBytes, budget.tokens + ((t.env.now - budget.tokensAt) * bytesPerSecond) / 1000)
   budget.tokensAt = t.env.now
+}
+
+function isByNumber(t: Turn, { entry: { topic } }: Outgoing): boolean {
+  return TOPICS[topic].lazy && isLarge(t)
 }
 
 function rankOf({ topic }: Entry): number {

@@ -1,20 +1,31 @@
 /**
- * Comparing: on a new link, and with a random neighbour each 10 s or so, sums of what is held go out first; where they
- * differ versions follow; then each side asks for what it misses, of one neighbour at a time.
+ * Comparing: on a new link, and with a random neighbour each 10 s or so, sums over ranges of what is held go out first, then
+ * finer ones where they differ, then versions; then each side asks for what it misses, of one neighbour at a time.
  */
 import { tryPeerKey } from '../codec.ts'
 import type { PeerId } from '../ports.ts'
-import { compareVersions, fullKey, wireKey } from './entry.ts'
+import { ALL, chunked, differencesOf, isIn, RANGES_MAX, sumsOf } from '../ranges.ts'
+import type { Range, Ranged, RangeSums } from '../ranges.ts'
+import { compareVersions, entryId, fullKey, wireKey } from './entry.ts'
 import type { Version } from './entry.ts'
-import { bucketOf, isFull, mayWrite, versionOf } from './held.ts'
+import { isFull, mayWrite, versionOf } from './held.ts'
+import { isLarge } from './lazy.ts'
 import { owe, spend } from './push.ts'
-import { arm, count, send } from './state.ts'
+import { arm, send } from './state.ts'
 import type { GossipState, Link, Turn } from './state.ts'
-import { BUCKETS, LASTING_BUCKETS, topicOf } from './topics.ts'
+import { TOPICS, topicOf } from './topics.ts'
 import type { TopicName } from './topics.ts'
 import type { GossipMessage } from './wire.ts'
 
 type VersionTuple = [key: string, epoch: number, seq: number, author: string]
+interface Held extends Ranged {
+  topic: TopicName
+  key: string
+  version: Version
+  isGhost: boolean
+}
+/** A range with its sums in a message. */
+const RANGE_SUMS_BYTES = 140
 /** A full version tuple without its key: numbers, author, heads. */
 const TUPLE_BYTES = 64
 
@@ -24,7 +35,7 @@ export function beginCompare(t: Turn, peer: PeerId, link: Link): void {
   const waitMs = s.options.self < peer ? 0 : s.cfg.repairWaitMs
   if (s.links.size <= s.cfg.repairPromptLinks) {
     if (waitMs > 0) arm(t, `compare:${peer}`, waitMs)
-    else sendSum(t, peer)
+    else sendSum(t, peer, true)
   } else if (env.random.float() * s.links.size < s.cfg.repairManyLinks) {
     const spanMs = Math.min(s.cfg.repairStaggerMaxMs, s.cfg.repairStaggerMs * s.links.size)
     arm(t, `compare:${peer}`, waitMs + env.random.float() * spanMs)
@@ -32,32 +43,33 @@ export function beginCompare(t: Turn, peer: PeerId, link: Link): void {
 }
 
 export function onCompareTimer(t: Turn, peer: PeerId): void {
-  if (t.s.links.get(peer)?.compared === false) sendSum(t, peer)
+  const { links, cfg } = t.s
+  // In a large mesh readings are always under way, so that sums over them never agree; the first neighbours tell them.
+  if (links.get(peer)?.compared === false) sendSum(t, peer, !isLarge(t) || links.size <= cfg.repairPromptLinks)
 }
 
 export function onRepairTimer(t: Turn): void {
   const { s, env } = t
   arm(t, 'repair', s.cfg.repairMs * (1 + s.cfg.repairSpread * env.random.float()))
   const peers = [...s.links.keys()]
-  if (peers.length > 0) sendSum(t, peers[Math.floor(env.random.float() * peers.length)]!, LASTING_BUCKETS)
+  if (peers.length > 0) sendSum(t, peers[Math.floor(env.random.float() * peers.length)]!, false)
   for (const [id, at] of s.pulled) if (env.now - at > s.cfg.pullAgainMs) s.pulled.delete(id)
   for (const [key, one] of s.wanted) if (env.now - one.at > s.cfg.wantAgainMs) s.wanted.delete(key)
 }
 
-/** Answers with the versions held in the buckets that differ. */
-export function onSum(t: Turn, from: PeerId, theirs: Uint8Array): void {
+/** Where the sums differ: finer sums, or, of few, the versions held. */
+export function onSum(t: Turn, from: PeerId, all: boolean, theirs: readonly RangeSums[]): void {
   const { s } = t
   const link = s.links.get(from)
   if (link !== undefined) link.compared = true
-  const buckets = theirs.length / 4
-  if (buckets !== BUCKETS && buckets !== LASTING_BUCKETS) return count(t, 'gossip.sum.length')
-  const view = new DataView(theirs.buffer, theirs.byteOffset, theirs.byteLength)
-  const differing = new Map<number, VersionTuple[]>()
-  for (let i = 0; i < buckets; i++) if (view.getUint32(4 * i) !== s.sums[i]) differing.set(i, [])
-  if (differing.size === 0) return
-  for (const [topic, key, version] of versions(s))
-    differing.get(bucketOf(topic, key))?.push(tupleOf(topic, key, version))
-  sendHave(t, from, differing)
+  const [first] = theirs
+  // Mostly nothing differs.
+  if (theirs.length === 1 && first![0] === 0 && sameBytes(sumsHere(s, all), first![2])) return
+  const { split, give, tell } = differencesOf([...versions(s, all)], theirs, s.cfg.tellMax)
+  for (const r of chunked(split, RANGES_MAX)) sendSums(t, from, all, r)
+  if (tell.length > 0) sendHave(t, from, all, tell)
+  const given = give.filter((one) => !one.isGhost).map(tupleOf)
+  for (const part of parts(t, given)) sendVersions(t, from, all, [], part, false)
 }
 
 /** Asks for what is newer there, and says what is newer here. */
@@ -75,22 +87,30 @@ export function onHave(t: Turn, from: PeerId, msg: Extract<GossipMessage, { t: '
     if (isWanted(t, topic, key, { epoch, seq, author })) wants.push(key)
   }
   sendWants(t, from, wants)
-  if (msg.q.length > 0) tellNewer(t, from, new Set(msg.q), theirs, msg.m)
+  if (msg.q.length > 0) tellNewer(t, from, msg, theirs)
 }
 
 export function onWant(t: Turn, from: PeerId, keys: readonly string[]): void {
   if (t.s.links.has(from)) owe(t, from, keys)
 }
 
-function sendSum(t: Turn, to: PeerId, buckets = BUCKETS): void {
-  const { sums, links } = t.s
-  const h = new Uint8Array(4 * buckets)
-  const view = new DataView(h.buffer)
-  for (let i = 0; i < buckets; i++) view.setUint32(4 * i, sums[i]!)
-  const link = links.get(to)
+function sendSum(t: Turn, to: PeerId, all: boolean): void {
+  const link = t.s.links.get(to)
   if (link !== undefined) link.compared = true
-  spend(t, to, h.length)
-  send(t, to, { t: 'sum', h })
+  sendSums(t, to, all, [[...ALL, sumsHere(t.s, all)]])
+}
+
+function sendSums(t: Turn, to: PeerId, all: boolean, r: RangeSums[]): void {
+  spend(t, to, r.length * RANGE_SUMS_BYTES)
+  send(t, to, { t: 'sum', a: all, r })
+}
+
+function sumsHere(s: GossipState, all: boolean): Uint8Array {
+  return sumsOf(ALL, (add) => {
+    for (const [name, held] of s.topics)
+      if (all || !TOPICS[name].renewed) for (const one of held.values()) add(one.place, entryId(one.bytes))
+    for (const [key, ghost] of s.ghosts) if (all || !TOPICS[topicOf(key)!].renewed) add(ghost.place, ghost.id)
+  })
 }
 
 function sendWants(t: Turn, to: PeerId, keys: readonly string[]): void {
@@ -113,47 +133,46 @@ function sendWants(t: Turn, to: PeerId, keys: readonly string[]): void {
 function tellNewer(
   t: Turn,
   to: PeerId,
-  buckets: ReadonlySet<number>,
-  theirs: ReadonlyMap<string, Version>,
-  partial: boolean
+  { a: all, q: ranges, m: partial }: Extract<GossipMessage, { t: 'have' }>,
+  theirs: ReadonlyMap<string, Version>
 ): void {
   const newer: VersionTuple[] = []
-  for (const [topic, key, version] of versions(t.s)) {
-    if (t.s.ghosts.has(key) || !buckets.has(bucketOf(topic, key))) continue
-    const known = theirs.get(key)
-    if (known === undefined ? partial : compareVersions(version, known) <= 0) continue
-    newer.push(tupleOf(topic, key, version))
+  for (const one of versions(t.s, all)) {
+    if (one.isGhost || !ranges.some((range) => isIn(range, one.place))) continue
+    const known = theirs.get(one.key)
+    if (known === undefined ? partial : compareVersions(one.version, known) <= 0) continue
+    newer.push(tupleOf(one))
   }
-  for (const part of parts(t, newer)) sendVersions(t, to, [], part, false)
+  for (const part of parts(t, newer)) sendVersions(t, to, all, [], part, false)
 }
 
-/** Whole buckets a message; a bucket that fits none is cut short and says so. */
-function sendHave(t: Turn, to: PeerId, buckets: ReadonlyMap<number, VersionTuple[]>): void {
-  let q: number[] = []
+/** Whole ranges a message; a range that fits none is cut short and says so. */
+function sendHave(t: Turn, to: PeerId, all: boolean, told: readonly { range: Range; items: Held[] }[]): void {
+  let q: Range[] = []
   let v: VersionTuple[] = []
   let bytes = 0
-  for (const [bucket, held] of buckets) {
-    const [first, ...rest] = parts(t, held)
+  for (const { range, items } of told) {
+    const [first, ...rest] = parts(t, items.map(tupleOf))
     const cost = sizeOf(first ?? [])
     if (q.length > 0 && (bytes + cost > t.s.cfg.frameBytes || v.length + (first?.length ?? 0) > t.s.cfg.itemsMax)) {
-      sendVersions(t, to, q, v, false)
+      sendVersions(t, to, all, q, v, false)
       q = []
       v = []
       bytes = 0
     }
-    if (rest.length > 0) sendVersions(t, to, [bucket], first!, true)
+    if (rest.length > 0) sendVersions(t, to, all, [range], first!, true)
     else {
-      q.push(bucket)
+      q.push(range)
       v.push(...(first ?? []))
       bytes += cost
     }
   }
-  if (q.length > 0) sendVersions(t, to, q, v, false)
+  if (q.length > 0) sendVersions(t, to, all, q, v, false)
 }
 
-function sendVersions(t: Turn, to: PeerId, q: number[], v: VersionTuple[], m: boolean): void {
+function sendVersions(t: Turn, to: PeerId, all: boolean, q: Range[], v: VersionTuple[], m: boolean): void {
   spend(t, to, sizeOf(v))
-  send(t, to, { t: 'have', q, v, m })
+  send(t, to, { t: 'have', a: all, q, v, m })
 }
 
 function parts(t: Turn, list: readonly VersionTuple[]): VersionTuple[][] {
@@ -189,12 +208,24 @@ function isWanted(t: Turn, topic: TopicName, key: string, theirs: Version): bool
   return true
 }
 
-/** All that is held and all ghosts. */
-function* versions(s: GossipState): Generator<[TopicName, string, Version]> {
-  for (const [topic, held] of s.topics) for (const [key, one] of held) yield [topic, key, one]
-  for (const [key, ghost] of s.ghosts) yield [topicOf(key)!, key, ghost]
+/** What is held and the ghosts; renewed topics only when all are compared. */
+function* versions(s: GossipState, all: boolean): Generator<Held> {
+  for (const [topic, held] of s.topics) {
+    if (!all && TOPICS[topic].renewed) continue
+    for (const [key, one] of held)
+      yield { place: one.place, id: entryId(one.bytes), topic, key, version: one, isGhost: false }
+  }
+  for (const [key, ghost] of s.ghosts) {
+    const topic = topicOf(key)!
+    if (!all && TOPICS[topic].renewed) continue
+    yield { place: ghost.place, id: ghost.id, topic, key, version: ghost, isGhost: true }
+  }
 }
 
-function tupleOf(topic: TopicName, key: string, version: Version): VersionTuple {
+function tupleOf({ topic, key, version }: Held): VersionTuple {
   return [wireKey(topic, key), version.epoch, version.seq, version.author]
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, i) => byte === b[i])
 }

@@ -1,8 +1,9 @@
 /** What one peer holds of the gossip: entries by topic, what is still to be sent to whom, what was dropped. */
 import type { Env, KernelEffect, KernelEvent } from '../kernel.ts'
 import type { Crypto, PeerId } from '../ports.ts'
+import type { Ranged } from '../ranges.ts'
 import type { Entry, SignedEntry, Version } from './entry.ts'
-import { BUCKETS, TOPICS, topicOf } from './topics.ts'
+import { TOPICS, topicOf } from './topics.ts'
 import type { TopicName } from './topics.ts'
 import { GOSSIP } from './wire.ts'
 import type { GossipMessage } from './wire.ts'
@@ -63,9 +64,7 @@ export interface Link extends Budget {
 }
 
 /** A version that was dropped here and is not wanted back. */
-export interface Ghost extends Version {
-  readonly id: number
-}
+export interface Ghost extends Version, Ranged {}
 
 export interface Parked {
   readonly signed: SignedEntry
@@ -80,8 +79,6 @@ export interface GossipState {
   /** entryId -> key, of what is held and of ghosts. */
   readonly byId: Map<number, string>
   readonly ghosts: Map<string, Ghost>
-  /** A sum over the entries of each bucket. */
-  readonly sums: Uint32Array
   readonly links: Map<PeerId, Link>
   readonly outbox: Map<string, Outgoing>
   /** Keys that neighbours asked for. */
@@ -113,7 +110,6 @@ export function createGossip(options: GossipOptions): GossipState {
     topics: new Map((Object.keys(TOPICS) as TopicName[]).map((name) => [name, new Map()])),
     byId: new Map(),
     ghosts: new Map(),
-    sums: new Uint32Array(BUCKETS),
     links: new Map(),
     outbox: new Map(),
     backlog: new Map(),

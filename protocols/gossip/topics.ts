@@ -10,8 +10,6 @@ export interface Topic {
   max: number
   /** Dropped when no newer version came for this long. */
   expireMs: number
-  /** Parts in which neighbours compare what they hold. */
-  buckets: number
   /** Written anew every few seconds: what was missed mends itself, so only a new link compares it. */
   renewed: boolean
   /** What goes first when not all may be sent; lowest first. */
@@ -27,7 +25,7 @@ export const TOPICS = {
     durable: false,
     max: 2000,
     expireMs: Infinity,
-    buckets: 16,
+
     renewed: false,
     rank: 3,
     lazy: true
@@ -38,7 +36,7 @@ export const TOPICS = {
     durable: false,
     max: 2000,
     expireMs: 1_800_000,
-    buckets: 4,
+
     renewed: false,
     rank: 2,
     lazy: false
@@ -49,7 +47,7 @@ export const TOPICS = {
     durable: false,
     max: 2000,
     expireMs: Infinity,
-    buckets: 64,
+
     renewed: false,
     rank: 1,
     lazy: false
@@ -60,18 +58,18 @@ export const TOPICS = {
     durable: true,
     max: 2000,
     expireMs: Infinity,
-    buckets: 32,
+
     renewed: false,
     rank: 0,
     lazy: false
   },
-  /** Dynamic half: every heartbeat; one that is ten minutes old helps nobody. Last, so that sums can end before it. */
+  /** Dynamic half: every heartbeat; one that is ten minutes old helps nobody. */
   'ad.d': {
     writer: 'self',
     durable: false,
     max: 2000,
     expireMs: 600_000,
-    buckets: 16,
+
     renewed: true,
     rank: 4,
     lazy: true
@@ -86,10 +84,3 @@ export function topicOf(key: string): TopicName | undefined {
   const name = key.slice(0, slash)
   return Object.hasOwn(TOPICS, name) ? (name as TopicName) : undefined
 }
-
-export const BUCKETS = Object.values(TOPICS).reduce((sum, topic) => sum + topic.buckets, 0)
-/** Those before the first renewed topic. */
-export const LASTING_BUCKETS = Object.values(TOPICS).reduce(
-  (sum, topic) => sum + (topic.renewed ? 0 : topic.buckets),
-  0
-)

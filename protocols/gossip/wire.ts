@@ -3,6 +3,7 @@
  * stays missing. PROTOCOLS.md 2.1 (dissemination) and 2.2.
  */
 import { z } from 'zod'
+import { RANGES_MAX, RangeSumsWire, RangeWire } from '../ranges.ts'
 
 /** Timers and limits. Times are milliseconds. */
 export const GOSSIP = {
@@ -44,6 +45,8 @@ export const GOSSIP = {
   entryBytes: 17 * 1024,
   /** Entries or versions in one message. */
   itemsMax: 512,
+  /** Versions of one range told rather than compared in finer ranges. */
+  tellMax: 8,
   numbersMax: 4096,
   /** Entries whose author is not known as a member yet wait this long for the news of it. */
   parkMs: 5000,
@@ -75,15 +78,13 @@ const Numbers = z.custom<Uint8Array>(
 )
 const Ids = z.object({ t: z.literal('ids'), i: Numbers })
 const Pull = z.object({ t: z.literal('pull'), i: Numbers })
-/** Four bytes a bucket: what the sender holds; shorter when renewed topics are left out. Answered with `have` for the buckets that differ. */
-const Sum = z.object({
-  t: z.literal('sum'),
-  h: z.custom<Uint8Array>((v) => v instanceof Uint8Array && v.length <= 4096, 'is no digest')
-})
-/** Versions as [key, epoch, seq, author]: all the sender holds in the buckets `q` (`m`: or more), or with no `q` what it has newer. */
+/** Sums over ranges of what the sender holds, renewed topics too or not (`a`); answered with finer ones or with `have`. */
+const Sum = z.object({ t: z.literal('sum'), a: z.boolean(), r: z.array(RangeSumsWire).max(RANGES_MAX) })
+/** Versions as [key, epoch, seq, author]: all the sender holds in the ranges `q` (`m`: or more), or with no `q` what it has newer. */
 const Have = z.object({
   t: z.literal('have'),
-  q: z.array(z.int().min(0).max(1023)).max(1024),
+  a: z.boolean(),
+  q: z.array(RangeWire).max(16 * RANGES_MAX),
   v: z.array(z.tuple([Key, U48, U48, z.string().max(64)])).max(GOSSIP.itemsMax),
   m: z.boolean()
 })

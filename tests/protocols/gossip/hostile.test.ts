@@ -55,11 +55,16 @@ const anyFrame = fc.oneof(
   fc.record({ t: fc.constant('push'), g: fc.array(anyBytes, { maxLength: 8 }) }),
   fc.record({
     t: fc.constant('sum'),
-    h: fc.oneof(fc.uint8Array({ maxLength: 1000 }), fc.uint8Array({ minLength: 528, maxLength: 528 }))
+    a: fc.boolean(),
+    r: fc.array(
+      fc.tuple(fc.oneof(fc.nat(7), anyNumber), anyNumber, fc.uint8Array({ minLength: 128, maxLength: 128 })),
+      { maxLength: 4 }
+    )
   }),
   fc.record({
     t: fc.constant('have'),
-    q: fc.array(fc.oneof(fc.nat(200), anyNumber), { maxLength: 140 }),
+    a: fc.boolean(),
+    q: fc.array(fc.tuple(fc.oneof(fc.nat(7), anyNumber), anyNumber), { maxLength: 8 }),
     v: fc.array(
       fc.tuple(
         fc.oneof(fc.constantFrom('sess/1', 'ad.d', 'ledger/x', 'nope/x'), fc.string()),
@@ -71,6 +76,7 @@ const anyFrame = fc.oneof(
     ),
     m: fc.boolean()
   }),
+  fc.record({ t: fc.constantFrom('ids', 'pull'), i: fc.uint8Array({ maxLength: 60 }) }),
   fc.record({ t: fc.constant('want'), k: fc.array(fc.oneof(fc.constant('sess/1'), fc.string()), { maxLength: 8 }) }),
   fc.jsonValue()
 )
@@ -122,7 +128,9 @@ test('entries, keys and lists above their size are refused at the edge', () => {
     { t: 'push', g: [new Uint8Array(GOSSIP.entryBytes + 1)] },
     { t: 'push', g: Array.from({ length: GOSSIP.itemsMax + 1 }, () => new Uint8Array(1)) },
     { t: 'want', k: ['x'.repeat(GOSSIP.keyChars + 1)] },
-    { t: 'sum', h: new Uint8Array(5000) }
+    { t: 'sum', a: true, r: [[0, 0, new Uint8Array(127)]] },
+    { t: 'ids', i: new Uint8Array(7) },
+    { t: 'pull', i: new Uint8Array(6 * (GOSSIP.numbersMax + 1)) }
   ]) {
     expect(GossipFrame.safeParse(decodeCbor(encodeCbor(frame))).success, frame.t).toBe(false)
   }

@@ -71,7 +71,8 @@ test.each([
   expect(mesh.runUntil(() => allHave(mesh, 'sess/a', 'one'), 10_000)).toBeLessThanOrEqual(withinMs)
   mesh.run(3000)
   const sends = mesh.running().map((pc, i) => (pc.sent.byKind.get('push') ?? 0) - before[i]!)
-  expect(Math.max(...sends)).toBeLessThanOrEqual(4 * Math.ceil(Math.log10(count + 1)))
+  // One more where comparing found it first.
+  expect(Math.max(...sends)).toBeLessThanOrEqual(4 * Math.ceil(Math.log10(count + 1)) + 1)
   expect(
     mesh.running().every((pc) => pc.gossip.outbox.size === 0),
     'the push ends'
@@ -116,7 +117,7 @@ test('what two neighbours offer is asked of one, and of the other when the first
     const have: GossipEvent = {
       k: 'msg',
       from: idOf(from),
-      msg: { t: 'have', q: [], v: [['sess/x', 1, seq, idOf('b')]], m: false }
+      msg: { t: 'have', a: true, q: [], v: [['sess/x', 1, seq, idOf('b')]], m: false }
     }
     return pc.step(have).flatMap((effect) => (effect.e === 'send' && effect.msg.t === 'want' ? [effect.to] : []))
   }

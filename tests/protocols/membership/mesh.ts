@@ -11,6 +11,7 @@ import {
   createMembership,
   MemFrame,
   member,
+  population,
   selfRecord,
   step as stepMembership
 } from '../../../protocols/membership/index.ts'
@@ -218,7 +219,8 @@ export class Mesh {
       self: pc.id,
       crypto,
       isMember: (peer) => member(pc.membership, peer) !== undefined,
-      mayWrite: () => true
+      mayWrite: () => true,
+      population: () => population(pc.membership)
     })
     pc.mem({ k: 'load', members: [...pc.disk.values()] })
     pc.mem({ k: 'start' })
