@@ -40,6 +40,8 @@ export interface MeshOptions {
   startWithinMs?: number
   /** The PCs know each other's words and addresses from the last time. */
   acquainted?: boolean
+  /** And that all are here: the story begins in the middle. */
+  warm?: boolean
   /** Limits of membership other than its own. */
   membership?: Partial<MembershipSettings>
   /** How a person runs this again; part of every failure. */
@@ -97,11 +99,12 @@ export class SimMesh {
       genesis,
       pcs: [],
       discovery: options.discovery ?? true,
-      membership: options.membership ?? {}
+      membership: options.membership ?? {},
+      warm: options.warm ?? false
     }
     const names = typeof peers === 'number' ? Array.from({ length: peers }, (_, i) => `pc${i}`) : peers
     this.#enrol(names, options.capacity ?? { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 })
-    if (options.acquainted === true) this.#acquaint()
+    if (options.acquainted === true || options.warm === true) this.#acquaint()
   }
 
   get pcs(): readonly SimPc[] {

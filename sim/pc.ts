@@ -36,6 +36,8 @@ export interface World {
   readonly discovery: boolean
   /** Limits of membership other than its own. */
   readonly membership: Partial<MembershipSettings>
+  /** All PCs are taken to know that all are here. */
+  readonly warm: boolean
 }
 
 export interface Capacity {
@@ -164,7 +166,8 @@ export class SimPc {
       name: this.name,
       version: '0.1.0',
       offer: this.capacity,
-      membership: this.#world.membership
+      membership: this.#world.membership,
+      membersHere: this.#world.warm && this.#starts === 1
     })
   }
 

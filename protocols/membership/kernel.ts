@@ -34,7 +34,7 @@ import { sameBytes } from './record.ts'
 import { drawBoot, forget, reissueOwn, remember, takeRecord } from './rows.ts'
 import type { Taken } from './rows.ts'
 import { answerList, armNews, onNewsTick, onSync, sendSync, standing, syncPeriodMs, takeNews } from './spread.ts'
-import { arm, count, disarm, send, shuffled, usableAddresses } from './state.ts'
+import { arm, count, disarm, isLive, send, shuffled, usableAddresses } from './state.ts'
 import type { MembershipEffect, MembershipEvent, MembershipState, Turn } from './state.ts'
 import { accuse, hearVerdict, lag, onSuspicionTimer } from './verdict.ts'
 import { MEMBER_LIMITS } from './wire.ts'
@@ -83,7 +83,7 @@ export function step(state: MembershipState, event: MembershipEvent, env: Env): 
       leave(t, event.forever)
       break
     case 'load':
-      for (const bytes of event.members) remember(t, bytes)
+      for (const bytes of event.members) remember(t, bytes, event.here === true)
       break
     case 'expel':
       expel(t, event.peer)
@@ -186,8 +186,10 @@ function start(t: Turn): void {
   const { s, env } = t
   if (s.started) return
   s.started = true
-  s.own.boot = drawBoot(t)
-  reissueOwn(t)
+  if (!s.rows.has(s.self)) {
+    s.own.boot = drawBoot(t)
+    reissueOwn(t)
+  }
   s.news.delete(s.self)
   s.lastHeardAt = env.now
   armProbe(t, s.cfg.probePeriodMs * env.random.float())
@@ -196,7 +198,10 @@ function start(t: Turn): void {
   arm(t, 'isolated', s.cfg.isolatedMs)
   reviewOverlay(t)
   // Nobody knows yet that this peer is up, so it does not wait for lower ones to dial.
-  for (const row of s.rows.values()) if (row.remembered) seekLink(t, row.peer, 'now')
+  for (const row of s.rows.values()) {
+    if (row.remembered) seekLink(t, row.peer, 'now')
+    else if (isLive(row)) seekLink(t, row.peer)
+  }
   for (const peer of [...s.contacts.keys()]) if (!s.rows.has(peer)) seekLink(t, peer)
 }
 

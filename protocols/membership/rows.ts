@@ -83,12 +83,13 @@ export function reissueOwn(t: Turn, above = t.s.own.inc): void {
 }
 
 /** From disk: shown as dead until somebody says otherwise. */
-export function remember(t: Turn, bytes: Uint8Array): void {
+export function remember(t: Turn, bytes: Uint8Array, here: boolean): void {
   const { s, env } = t
   const kept = readKept(t, bytes)
   if (kept?.how === 'banned') return void s.expelled.add(kept.peer)
   const record = readRecord(kept?.record ?? bytes, s.crypto)
   if (record === undefined || (kept !== undefined && kept.peer !== record.peer)) return count(t, 'mem.load.invalid')
+  if (here) return takeAsHere(t, record, bytes)
   if (record.peer === s.self) return void (s.own.inc = Math.max(s.own.inc, record.inc))
   const ageMs = kept?.ageMs ?? 0
   const keepMs = kept?.how === 'left' ? s.cfg.leftKeepMs : s.cfg.deadKeepMs
@@ -104,6 +105,15 @@ export function remember(t: Turn, bytes: Uint8Array): void {
     const row = insert(t, record, signed, 'dead', 'has not been heard of since this PC started', env.now - ageMs)
     row.remembered = true
   }
+}
+
+function takeAsHere(t: Turn, record: MemberRecord, bytes: SignedMember): void {
+  const { s } = t
+  if (record.peer === s.self) {
+    s.own.inc = record.inc
+    s.own.boot = record.boot
+  }
+  insert(t, record, bytes, 'alive', record.peer === s.self ? 'is this PC' : 'was here before', t.env.now)
 }
 
 export function forget(t: Turn, row: Row): void {

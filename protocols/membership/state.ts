@@ -52,8 +52,11 @@ export type MembershipEvent =
   | { k: 'lag'; ms: number }
   | { k: 'self'; addresses?: readonly string[]; name?: string }
   | { k: 'leave'; forever: boolean }
-  /** What `keep` asked to keep, from disk, before `start`. */
-  | { k: 'load'; members: readonly SignedMember[] }
+  /**
+   * What `keep` asked to keep, from disk, before `start`. `here`: the members are taken to be here and the own word stays as
+   * it is, for a simulation that begins in the middle.
+   */
+  | { k: 'load'; members: readonly SignedMember[]; here?: boolean }
   /** Revoked: dropped, refused from now on, also after a restart. */
   | { k: 'expel'; peer: PeerId }
 

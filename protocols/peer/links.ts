@@ -41,6 +41,8 @@ export interface LinkOptions {
   version: string
   /** Timers and limits of membership other than its own, for tests and slow networks. */
   membership?: Partial<MembershipSettings>
+  /** Members on disk are taken to be here: a simulation begins in the middle. */
+  membersHere?: boolean
 }
 
 export interface LinkHooks {
@@ -71,12 +73,14 @@ export class Links {
   /** Where the far end of each link is. */
   readonly #addresses = new Map<PeerId, string>()
   readonly #waiting: Waiting
+  readonly #membersHere: boolean
 
   constructor(ports: PeerPorts, effects: Effects, journal: Journal, options: LinkOptions, hooks: LinkHooks) {
     this.#ports = ports
     this.#effects = effects
     this.#journal = journal
     this.#hooks = hooks
+    this.#membersHere = options.membersHere ?? false
     const { crypto } = ports
     this.#membership = createMembership(
       { peer: ports.network.self, name: options.name, addresses: [], version: options.version },
@@ -168,7 +172,7 @@ export class Links {
         if (authorError !== undefined) return done(authorError)
         for (const [key] of authors) this.#authors.add(key.slice(2))
         this.#runMembership({ k: 'self', addresses: network.addresses() })
-        this.#runMembership({ k: 'load', members: members.map(([, bytes]) => bytes) })
+        this.#runMembership({ k: 'load', members: members.map(([, bytes]) => bytes), here: this.#membersHere })
         done()
       })
     })

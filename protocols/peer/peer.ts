@@ -78,8 +78,8 @@ export class Peer {
     const sessions = (this.sessions = new Sessions(ctx, options.offer))
     this.channels = new Channels(ctx)
     this.rpc = new Rpc(ctx)
-    const { clock } = ports
-    this.#readings = new Readings({ self: this.self, clock, board, links, view: this.view, sessions })
+    const { clock, random } = ports
+    this.#readings = new Readings({ self: this.self, clock, random, board, links, view: this.view, sessions })
     this.#life = createActor(peerMachine, {
       input: {
         do: {

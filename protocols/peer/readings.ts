@@ -13,10 +13,13 @@ import {
 } from '../gossip/index.ts'
 import type { AdDynamic, AdStatic, Entry } from '../gossip/index.ts'
 import type { Offer, PlacementView } from '../placement/index.ts'
-import type { Clock, PeerId } from '../ports.ts'
+import type { Clock, PeerId, Random } from '../ports.ts'
 import type { SessionRecord } from '../session/index.ts'
 import type { Board } from './board.ts'
 import type { Links } from './links.ts'
+
+/** In a large mesh each pause is longer by a random share of up to this. */
+const PATIENCE_MAX = 0.25
 
 export interface AdView {
   static: AdStatic | undefined
@@ -28,6 +31,7 @@ export interface AdView {
 interface Parts {
   self: PeerId
   clock: Clock
+  random: Random
   board: Board
   links: Links
   view: PlacementView
@@ -42,6 +46,7 @@ export class Readings {
   readonly #parts: Parts
   readonly #ads = new Map<PeerId, AdView>()
   #advertisedAt = -Infinity
+  #patience = 1
   #advertised: AdDynamic | undefined
   #own: { static: AdStatic | undefined; dynamic: AdDynamic | undefined } = { static: undefined, dynamic: undefined }
 
@@ -64,10 +69,12 @@ export class Readings {
     const next = this.#withGrants(part.dynamic)
     const now = this.#parts.clock.mono()
     const { links, sessions } = this.#parts
-    const elapsedMs = now - this.#advertisedAt
+    const elapsedMs = (now - this.#advertisedAt) / this.#patience
     if (!shouldAdvertise(this.#advertised, next, elapsedMs, links.population, sessions.admission.offer)) return
     this.#advertised = next
     this.#advertisedAt = now
+    // PCs that were switched on together do not go on speaking together.
+    this.#patience = isSmallMesh(links.population) ? 1 : 1 + PATIENCE_MAX * this.#parts.random.float()
     this.#parts.board.put(`ad.d/${this.#parts.self}`, encodeAdDynamic(next))
   }
 

@@ -58,6 +58,85 @@ test('questions to a peer without a link are answered over one that is made for 
   expect(heard).toBeInstanceOf(Error)
 })
 
+test('a hundred peers form, lose some, are cut in two, heal and agree again', () => {
+  const mesh = startMesh({
+    seed: 15,
+    peers: 100,
+    warm: true,
+    discovery: false,
+    membership: { meshMax: 24, meshMin: 20 }
+  })
+  const whole = () => mesh.agree() && listsAreEqual(mesh)
+  const agreed = (what: string, withinMs: number) =>
+    mesh.until(() => mesh.running.every((pc) => pc.peer?.phase === 'active') && whole(), {
+      withinMs,
+      what,
+      everyMs: 250
+    })
+  agreed('formed', 20_000)
+  mesh.until(() => mesh.advertised(), { withinMs: 20_000, what: 'readings are with all', everyMs: 250 })
+  calm(mesh, 8000)
+  for (const name of ['pc3', 'pc50', 'pc77']) mesh.kill(name)
+  for (const name of ['pc4', 'pc51']) mesh.killPeerProcess(name)
+  agreed('the dead are known to all', 8000)
+  for (const name of ['pc3', 'pc50', 'pc77', 'pc4', 'pc51']) mesh.restart(name)
+  agreed('they are back', 15_000)
+  const [left, right] = [mesh.pcs.slice(0, 50), mesh.pcs.slice(50)]
+  mesh.cut(left, right)
+  mesh.until(() => mesh.agree(left) && mesh.agree(right), { withinMs: 40_000, what: 'two halves', everyMs: 250 })
+  incarnationsAreOwn(mesh)
+  mesh.heal()
+  // M2: three periods of comparing lists, one is a minute for a hundred.
+  agreed('one mesh again', 180_000)
+  mesh.run(3000)
+  calm(mesh, 8000)
+})
+
+/** M2. */
+function listsAreEqual(mesh: SimMesh): boolean {
+  const lists = mesh.running.map(({ peer }) =>
+    [...peer!.members()]
+      .map(({ peer: id, inc, state }) => `${id} ${inc} ${state}`)
+      .sort()
+      .join('\n')
+  )
+  return new Set(lists).size === 1
+}
+
+/** M1: nobody holds a word of a member that it has not said. */
+function incarnationsAreOwn(mesh: SimMesh): void {
+  const own = new Map(mesh.running.map(({ id, peer }) => [id, peer!.member(id)!.inc]))
+  for (const { peer } of mesh.running)
+    for (const { peer: id, inc } of peer!.members()) expect(inc).toBeLessThanOrEqual(own.get(id) ?? Infinity)
+}
+
+/** Nothing happens for a while: nobody is held for dead (M3), readings only get newer (A1) and are fresh (A2). */
+function calm(mesh: SimMesh, ms: number): void {
+  const seen = new Map<string, number>()
+  let [fresh, all] = [0, 0]
+  for (const until = mesh.nowMs + ms; mesh.nowMs < until;) {
+    mesh.run(500)
+    incarnationsAreOwn(mesh)
+    const spoke = new Map(mesh.running.map(({ id, peer }) => [id, peer!.ad(id)!.at]))
+    for (const { id, peer } of mesh.running) {
+      for (const member of peer!.members()) {
+        expect(member.state).not.toBe('dead')
+        const { at } = peer!.ad(member.peer)!
+        const key = `${id} ${member.peer}`
+        expect(at).toBeGreaterThanOrEqual(seen.get(key) ?? -Infinity)
+        seen.set(key, at)
+        const saidAt = spoke.get(member.peer)!
+        // The pause of a hundred is one second, and two more to travel.
+        if (mesh.nowMs - saidAt < 3000) continue
+        all++
+        if (at >= saidAt) fresh++
+      }
+    }
+  }
+  expect(all).toBeGreaterThan(10_000)
+  expect(fresh / all).toBeGreaterThan(0.99)
+}
+
 test('links stay few while the mesh idles', () => {
   const mesh = formed(14, 30)
   mesh.run(150_000)
