@@ -173,6 +173,8 @@ export class Belonging {
       membership,
       store: scopedStore(this.#parts.store, scope)
     })
+    // The wish of its owner outlives the process; sessiond may be a new one too.
+    this.#parts.host.pauseAll(member.peer.sessions.admission.paused)
     this.#member = member
     this.#newcomer = undefined
     member.peer.onChange((what) => {

@@ -389,10 +389,15 @@ export class PeerProcess implements PeerApi {
     }
     // sessiond takes work again before any is given to it.
     if (!paused) this.#host.pauseAll(false)
-    if (paused) member.peer.sessions.pause()
-    else member.peer.sessions.resume()
+    const { sessions } = member.peer
+    const kept = new Promise<void>((resolve, reject) => {
+      const done = (error?: MeshError): void => (error === undefined ? resolve() : reject(error))
+      if (paused) sessions.pause(done)
+      else sessions.resume(done)
+    })
     if (paused) this.#host.pauseAll(true)
     this.#changed('status')
+    await kept
     return member.nodes().find((node) => node.self)!
   }
 

@@ -70,7 +70,7 @@ export class Runs implements HostHandler, ChildOrders {
 
   exited(id: SessionId, epoch: number, exit: Exit): void {
     this.#children?.delete(id)
-    if (this.forks.get(id) === epoch) this.forks.delete(id)
+    if (this.forks.get(id) === epoch) this.#forgetFork(id)
     const found = this.#parts.records.all.get(id)
     // It ended while the keepers were still being asked whether it may go on.
     if (
@@ -102,9 +102,12 @@ export class Runs implements HostHandler, ChildOrders {
     for (const child of list) {
       // Its room is taken from this moment on, though the keepers are still to be asked whose it is.
       const record = this.#parts.records.all.get(child.session)
-      const mayBeOurs = child.state !== 'exited' && record?.owner === this.#ctx.self && record.epoch === child.epoch
+      if (child.state === 'exited' || record === undefined) continue
+      const mayBeOurs = record.owner === this.#ctx.self && record.epoch === child.epoch
       if (mayBeOurs) adopt(this.#parts.admission, child.session, record.spec, record.submitter)
+      else this.#countMemory(record)
     }
+    for (const id of [...this.forks.keys()]) if (!this.#children.has(id)) this.#forgetFork(id)
     for (const child of list) this.#reconcile(child)
     for (const record of [...this.#parts.records.all.values()]) {
       if (!this.#parts.owning.has(record.id)) this.#parts.unowned(record)
@@ -183,14 +186,30 @@ export class Runs implements HostHandler, ChildOrders {
   keepAsFork(id: SessionId): boolean {
     const child = this.#children?.get(id)
     if (child === undefined) return false
-    this.forks.set(id, child.epoch)
+    this.#addFork(id, child.epoch, this.#parts.records.all.get(id))
     return true
+  }
+
+  #addFork(id: SessionId, epoch: number, record: SessionRecord | undefined): void {
+    this.forks.set(id, epoch)
+    if (record === undefined) release(this.#parts.admission, id)
+    else this.#countMemory(record)
+  }
+
+  /** A process that stands still takes no processor, and keeps its memory. */
+  #countMemory({ id, spec, submitter }: SessionRecord): void {
+    adopt(this.#parts.admission, id, { cpuMilli: 0, memoryBytes: spec.memoryBytes }, submitter)
+  }
+
+  #forgetFork(id: SessionId): void {
+    this.forks.delete(id)
+    release(this.#parts.admission, id)
   }
 
   discardFork(id: SessionId): boolean {
     const fork = this.forks.get(id)
     if (fork === undefined) return false
-    this.forks.delete(id)
+    this.#forgetFork(id)
     this.#children?.delete(id)
     this.#ctx.ports.host.discard(id, fork)
     return true
@@ -270,10 +289,7 @@ export class Runs implements HostHandler, ChildOrders {
         return this.#ctx.ports.host.discard(child.session, child.epoch)
       }
       if (!ours) {
-        release(this.#parts.admission, child.session)
-        // Stopped while this peer was away: nobody will ask for this run any more.
-        if (newest?.desired === 'stop') return this.#ctx.ports.host.discard(child.session, child.epoch)
-        this.forks.set(child.session, child.epoch)
+        this.#addFork(child.session, child.epoch, newest)
         this.#ctx.ports.host.freeze(child.session, child.epoch)
         const why =
           newest === undefined

@@ -21,6 +21,9 @@ import { Takeover } from './takeover.ts'
 /** Live sessions owned by one peer. */
 const OWNED_MAX = 10_000
 
+/** On disk while the owner of this PC wants it for himself. */
+const PAUSED_KEY = 'paused'
+
 export interface Submitted {
   record: SessionRecord
   durability: number
@@ -74,6 +77,14 @@ export class Sessions {
 
   /** Loads the records, then takes up what this peer owned. */
   start(done: (error?: MeshError) => void): void {
+    this.#ctx.ports.store.load(PAUSED_KEY, (pauseError, paused) => {
+      if (pauseError !== undefined) return done(pauseError)
+      if (paused.length > 0) this.admission.paused = true
+      this.#startRecords(done)
+    })
+  }
+
+  #startRecords(done: (error?: MeshError) => void): void {
     this.records.load((error) => {
       if (error !== undefined) return done(error)
       for (const record of this.records.all.values()) {
@@ -158,17 +169,22 @@ export class Sessions {
     this.records.stopHere(record.id, by, settle)
   }
 
-  /** The owner of this PC takes it back: everything that runs here stands still, nothing new comes. */
-  pause(): void {
+  /**
+   * The owner of this PC takes it back: everything that runs here stands still, nothing new comes, also after a restart.
+   * `done` without an error: the wish is on disk.
+   */
+  pause(done: (error?: MeshError) => void = () => {}): void {
     this.admission.paused = true
     this.runs.freezeAll()
     this.#ctx.changed('nodes')
+    this.#ctx.ports.store.write([{ put: PAUSED_KEY, value: new Uint8Array() }], { sync: true }, done)
   }
 
-  resume(): void {
+  resume(done: (error?: MeshError) => void = () => {}): void {
     this.admission.paused = false
     this.runs.thawAll()
     this.#ctx.changed('nodes')
+    this.#ctx.ports.store.write([{ del: PAUSED_KEY }], { sync: true }, done)
   }
 
   /** Nothing new; what may move, moves; the rest is stopped. `done` when nothing of ours runs here any more. */
@@ -258,7 +274,6 @@ export class Sessions {
       const running = this.runs.keepAsFork(record.id)
       const cause = `${this.#ctx.nameOf(record.owner)} owns it now (epoch ${record.epoch})`
       if (running) {
-        release(this.admission, record.id)
         this.#placer.forget(record.id)
         this.#owning.tell(owned, { type: 'session.superseded', cause })
         this.#ctx.event({

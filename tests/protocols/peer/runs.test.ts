@@ -1,0 +1,67 @@
+/** What holds for the children of one PC while it is paused, restarted or superseded. */
+import { expect, test } from 'vitest'
+import { startMesh } from '../../../sim/mesh.ts'
+import type { Job, SimMesh } from '../../../sim/mesh.ts'
+
+function formed(seed: number, peers: number): SimMesh {
+  const mesh = startMesh({ seed, peers })
+  mesh.until(() => mesh.running.length === peers && mesh.agree() && mesh.advertised(), {
+    withinMs: 30_000,
+    what: 'the mesh has formed'
+  })
+  return mesh
+}
+const openRuns = (mesh: SimMesh, job: Job) => mesh.world.runs.of(job.id ?? '').filter((run) => run.toMs === undefined)
+
+test('a PC that was paused by its owner is paused after a restart of its peer, until its owner gives again', () => {
+  const mesh = formed(411, 2)
+  const pc = mesh.pc(0)
+  let kept = false
+  pc.peer!.sessions.pause(() => (kept = true))
+  mesh.until(() => kept, { withinMs: 1000, what: 'the wish is on disk' })
+  mesh.kill(pc)
+  mesh.run(1000)
+  mesh.restart(pc)
+  mesh.until(() => pc.peer?.phase === 'active' && mesh.agree(), { withinMs: 30_000, what: 'it is back' })
+  const job = mesh.submit(1, 'sleep 5', { on: 'pc0' })
+  mesh.run(10_000)
+  expect(mesh.session(job.id)).toMatchObject({
+    state: 'pending',
+    reason: expect.stringContaining('paused by its owner')
+  })
+  pc.peer!.sessions.resume()
+  mesh.until(() => openRuns(mesh, job).length === 1, { withinMs: 10_000, what: 'it runs there' })
+  mesh.kill(pc)
+  mesh.restart(pc)
+  mesh.until(() => pc.peer?.phase === 'active', { withinMs: 30_000, what: 'it is back' })
+  expect(pc.peer!.sessions.admission.paused).toBe(false)
+})
+
+test('a run kept frozen counts with its memory and without its processor, until it is discarded', () => {
+  const mesh = formed(412, 4)
+  const job = mesh.submit(0, 'sleep infinity', { notOn: 'pc0', restart: 'always', memoryBytes: 3 * 2 ** 30 })
+  mesh.until(() => openRuns(mesh, job).length === 1 && mesh.session(job.id)?.state === 'running', {
+    withinMs: 30_000,
+    what: 'it runs'
+  })
+  const old = mesh.pcs.find((pc) => pc.id === mesh.session(job.id)!.runner)!
+  mesh.cut(
+    [old],
+    mesh.pcs.filter((pc) => pc !== old)
+  )
+  mesh.until(() => openRuns(mesh, job).length === 2, { withinMs: 30_000, what: 'both sides run it' })
+  mesh.heal()
+  const kept = { cpuMilli: 0, memoryBytes: 3 * 2 ** 30 }
+  mesh.until(() => old.peer!.sessions.forks.has(job.id!), { withinMs: 60_000, what: 'the older run is kept' })
+  expect(old.peer!.sessions.granted()).toEqual(kept)
+  // Also where the peer was restarted and has only the report of sessiond.
+  mesh.killPeerProcess(old)
+  mesh.run(1000)
+  mesh.restart(old)
+  mesh.until(() => old.peer?.sessions.forks.has(job.id!) === true, { withinMs: 30_000, what: 'it is still kept' })
+  expect(old.peer!.sessions.granted()).toEqual(kept)
+  const { sessions } = mesh.pc(0).peer!
+  sessions.stop(sessions.records.all.get(job.id!)!, 'ann', () => {})
+  mesh.until(() => !old.peer!.sessions.forks.has(job.id!), { withinMs: 30_000, what: 'it is discarded' })
+  expect(old.peer!.sessions.granted()).toEqual({ cpuMilli: 0, memoryBytes: 0 })
+})
