@@ -1,18 +1,27 @@
 /**
- * The submitter's conversation with workers: choose from the view, reserve, bind. A worker that went silent between bind
- * and its answer may have started the child, so its death must be certain before anybody else is asked.
+ * The owner's half of placement: a few workers of the view are asked for room at once, the best that holds it is bound, the
+ * rest are let go. Where there is no room now the session keeps its place in a few queues, and takes the first that pulls.
+ * A worker that went silent between bind and its answer may have started the child, so its death must be certain before
+ * anybody else is asked.
  */
 import type { PeerId, SessionId } from '../ports.ts'
-import { choose, explain, grant, granted, hold, release } from '../placement/index.ts'
+import { choose, explain, grant } from '../placement/index.ts'
 import type { Admission, Ask, Choice, SchedFrame } from '../placement/index.ts'
 import { TAKEOVER_AFTER_MS } from '../session/index.ts'
 import type { SessionRecord, Why } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
+import type { Worker } from './worker.ts'
 
+/** Workers asked at once, and queues in which a session waits. */
+const ASK_AT_ONCE = 3
 /** A worker answers a reservation from memory; slower means it is stalled or gone. */
 const RESERVE_MS = 1_000
-/** Workers asked in one round. */
-const ROUND_MAX = 8
+/** When one holds room, a better one that has not answered yet gets so much more time. */
+const PATIENCE_MS = 250
+/** Rounds until the session waits for a change of the view. */
+const ROUNDS_MAX = 3
+const BACKOFF_MS = 50
+const BACKOFF_MAX_MS = 5_000
 
 export type Outcome =
   | { k: 'self'; why: Why }
@@ -23,29 +32,50 @@ export type Outcome =
   | { k: 'lost' }
   | { k: 'none'; why: Why; couldLater: boolean }
 
+interface Asked {
+  /** 0 is the best of its round. */
+  rank: number
+  state: 'asked' | 'held' | 'queued' | 'refused'
+  /** Of the reading that the ask was charged to. */
+  readAt: number | undefined
+}
+
 interface Placing {
   record: SessionRecord
   ask: Ask
   choice: Choice
   refusals: Map<PeerId, string>
-  next: number
+  asked: Map<PeerId, Asked>
+  rounds: number
+  /** Those of this round are still being asked: answers wait. */
+  asking: boolean
+  impatient: boolean
   worker: PeerId | undefined
   phase: 'reserving' | 'binding'
   timer: unknown
   report(outcome: Outcome): void
 }
 
+interface Parts {
+  admission: Admission
+  /** The same PC as a worker. */
+  worker: Pick<Worker, 'reserve' | 'cancel'>
+  /** A queue has come to this session, which is not being placed just now: `place` takes the room if called at once. */
+  pulled(id: SessionId, by: PeerId): void
+}
+
 export class Placer {
   readonly #ctx: PeerContext
-  readonly #admission: Admission
-  readonly #barred: (id: SessionId) => string | undefined
+  readonly #parts: Parts
   readonly #placing = new Map<SessionId, Placing>()
+  /** Workers in whose queue a session waits. */
+  readonly #waiting = new Map<SessionId, Set<PeerId>>()
+  /** Holds room for a session that waited. */
+  readonly #pulled = new Map<SessionId, PeerId>()
 
-  /** `barred`: why this PC itself cannot take that session, whatever room it has. */
-  constructor(ctx: PeerContext, admission: Admission, barred: (id: SessionId) => string | undefined) {
+  constructor(ctx: PeerContext, parts: Parts) {
     this.#ctx = ctx
-    this.#admission = admission
-    this.#barred = barred
+    this.#parts = parts
   }
 
   /** True when the view holds a peer that could take it now. */
@@ -54,22 +84,29 @@ export class Placer {
   }
 
   place(record: SessionRecord, report: (outcome: Outcome) => void): void {
+    const { id } = record
+    this.#drop(id)
     const ask = askOf(record)
-    const choice = choose(this.#ctx.view, ask, this.#ctx.ports.clock.mono(), () => this.#ctx.ports.random.float())
     const placing: Placing = {
       record,
       ask,
-      choice,
+      choice: this.#choose(ask),
       refusals: new Map(),
-      next: 0,
+      asked: new Map(),
+      rounds: 0,
+      asking: false,
+      impatient: false,
       worker: undefined,
       phase: 'reserving',
       timer: undefined,
       report
     }
-    this.forget(record.id)
-    this.#placing.set(record.id, placing)
-    this.#askNext(placing)
+    this.#placing.set(id, placing)
+    const puller = this.#pulled.get(id)
+    this.#pulled.delete(id)
+    if (puller === undefined || ask.exclude?.has(puller) === true) return this.#round(placing)
+    placing.asked.set(puller, { rank: 0, state: 'held', readAt: undefined })
+    this.#decide(placing)
   }
 
   bind(worker: PeerId, record: SessionRecord): void {
@@ -77,18 +114,14 @@ export class Placer {
     if (placing === undefined) return
     placing.phase = 'binding'
     placing.record = record
-    this.#ctx.view.charge(worker, record.spec.cpuMilli, record.spec.memoryBytes)
     this.#sendBind(placing)
   }
 
   /** The session needs no place any more. */
   forget(id: SessionId): void {
-    const placing = this.#placing.get(id)
-    if (placing === undefined) return
-    this.#placing.delete(id)
-    this.#ctx.ports.clock.clearTimeout(placing.timer)
-    if (placing.worker !== undefined && placing.phase === 'reserving')
-      this.#ctx.send(placing.worker, 'sched', { t: 'cancel', id })
+    this.#drop(id)
+    for (const peer of this.#waiting.get(id) ?? []) this.#cancel(peer, id)
+    this.#waiting.delete(id)
   }
 
   linkUp(peer: PeerId): void {
@@ -98,102 +131,167 @@ export class Placer {
   }
 
   linkDown(peer: PeerId): void {
+    for (const id of [...this.#waiting.keys()]) this.#waitsNoMore(id, peer)
     for (const placing of [...this.#placing.values()]) {
-      if (placing.worker === peer && placing.phase === 'reserving') this.#refused(placing, 'the link to it broke')
+      const asked = placing.asked.get(peer)
+      if (placing.phase !== 'reserving' || asked === undefined || asked.state === 'refused') continue
+      this.#refused(placing, peer, 'the link to it broke')
+      this.#decide(placing)
     }
   }
 
   frame(from: PeerId, frame: SchedFrame): void {
-    const now = this.#ctx.ports.clock.mono()
     switch (frame.t) {
-      case 'reserve': {
-        const ask = { cpuMilli: frame.cpu, memoryBytes: frame.mem }
-        const why = this.#barred(frame.id) ?? hold(this.#admission, frame.id, ask, from, now)
-        if (why === undefined) return void this.#ctx.send(from, 'sched', { t: 'held', id: frame.id })
-        const used = granted(this.#admission, now)
-        const { offer } = this.#admission
-        return void this.#ctx.send(from, 'sched', {
-          t: 'refused',
-          id: frame.id,
-          why,
-          freeCpu: Math.floor(offer.cpuMilli - used.cpuMilli),
-          freeMem: Math.floor(offer.memoryBytes - used.memoryBytes)
-        })
-      }
-      case 'cancel': {
-        const claim = this.#admission.claims.get(frame.id)
-        if (claim !== undefined && claim.until !== Infinity && claim.by === from) release(this.#admission, frame.id)
-        return
-      }
       case 'held':
-        return this.#withWorker(from, frame.id, 'reserving', (placing) => this.#held(placing, from))
-      case 'refused':
-        return this.#withWorker(from, frame.id, 'reserving', (placing) => {
-          this.#correctView(from, frame.freeCpu, frame.freeMem)
-          this.#refused(placing, frame.why)
-        })
-      case 'bound':
-        return this.#withWorker(from, frame.id, 'binding', (placing) => {
+      case 'pull':
+        return this.#held(from, frame.id)
+      case 'queued': {
+        const placing = this.#reserving(from, frame.id)
+        if (placing === undefined)
+          return this.#waiting.get(frame.id)?.has(from) === true ? undefined : this.#cancel(from, frame.id)
+        this.#correctView(from, frame.freeCpu, frame.freeMem)
+        placing.asked.get(from)!.state = 'queued'
+        const inTime = frame.estMs === undefined ? '' : `, in about ${Math.ceil(frame.estMs / 1000)} s`
+        placing.refusals.set(from, `full; it waits there as number ${frame.place}${inTime}`)
+        const queues = this.#waiting.get(frame.id) ?? new Set()
+        this.#waiting.set(frame.id, queues.add(from))
+        return this.#decide(placing)
+      }
+      case 'refused': {
+        this.#waitsNoMore(frame.id, from)
+        const placing = this.#reserving(from, frame.id)
+        if (placing === undefined) return
+        this.#correctView(from, frame.freeCpu, frame.freeMem)
+        this.#refused(placing, from, frame.why)
+        return this.#decide(placing)
+      }
+      case 'bound': {
+        const placing = this.#placing.get(frame.id)
+        if (placing?.worker === from && placing.phase === 'binding')
           this.#done(placing, { k: 'bound', worker: from, epoch: frame.epoch })
-        })
-      case 'unbound':
-        return this.#withWorker(from, frame.id, 'binding', (placing) => {
-          placing.phase = 'reserving'
-          this.#refused(placing, frame.why)
-        })
-      case 'bind':
         return
+      }
+      case 'unbound': {
+        const placing = this.#placing.get(frame.id)
+        if (placing?.worker !== from || placing.phase !== 'binding') return
+        placing.phase = 'reserving'
+        placing.worker = undefined
+        this.#ctx.ports.clock.clearTimeout(placing.timer)
+        this.#refused(placing, from, frame.why)
+        return this.#decide(placing)
+      }
     }
   }
 
-  #askNext(placing: Placing): void {
-    const candidate = placing.next < ROUND_MAX ? placing.choice.ranked[placing.next++]?.peer : undefined
-    placing.worker = candidate
-    if (candidate === undefined) return this.#nobody(placing)
-    if (candidate === this.#ctx.self) return this.#askSelf(placing)
-    const { spec, id } = placing.record
-    const sent = this.#ctx.send(candidate, 'sched', { t: 'reserve', id, cpu: spec.cpuMilli, mem: spec.memoryBytes })
-    if (!sent) return this.#refused(placing, 'no link to it now')
-    placing.timer = this.#ctx.ports.clock.setTimeout(
-      () => this.#refused(placing, 'did not answer in a second'),
-      RESERVE_MS
-    )
+  // ---- asking ----
+
+  /** The best that were not asked yet; those with room first, then queues it waits in already, then others that are full. */
+  #candidates({ record, choice, asked }: Placing): PeerId[] {
+    const waiting = this.#waiting.get(record.id) ?? new Set<PeerId>()
+    const untried = ({ peer }: { peer: PeerId }): boolean => !asked.has(peer)
+    const free = choice.ranked.filter(untried).map(({ peer }) => peer)
+    const full = choice.full.filter(untried).map(({ peer }) => peer)
+    const kept = full.filter((peer) => waiting.has(peer))
+    const room = ASK_AT_ONCE - [...waiting].filter((peer) => !kept.includes(peer)).length
+    const queues = [...kept, ...full.filter((peer) => !waiting.has(peer))].slice(0, Math.max(0, room))
+    return [...free, ...queues].slice(0, ASK_AT_ONCE)
   }
 
-  #askSelf(placing: Placing): void {
-    const { spec, id } = placing.record
-    const now = this.#ctx.ports.clock.mono()
-    const refusal = this.#barred(id) ?? hold(this.#admission, id, spec, this.#ctx.self, now)
-    if (refusal !== undefined) return this.#refused(placing, refusal)
-    grant(this.#admission, id, spec, this.#ctx.self, now)
-    const why = this.#explain(placing, this.#ctx.self)
-    this.#ctx.view.charge(this.#ctx.self, spec.cpuMilli, spec.memoryBytes)
+  #round(placing: Placing): void {
+    const { record, asked } = placing
+    placing.choice = this.#choose(placing.ask)
+    const candidates = this.#candidates(placing)
+    if (candidates.length === 0) return this.#nobody(placing)
+    placing.rounds++
+    placing.impatient = false
+    placing.asking = true
+    const frame = {
+      t: 'reserve',
+      id: record.id,
+      cpu: record.spec.cpuMilli,
+      mem: record.spec.memoryBytes,
+      wait: true
+    } as const
+    for (const [rank, peer] of candidates.entries()) {
+      asked.set(peer, { rank, state: 'asked', readAt: this.#charge(peer, record, 1) })
+      if (peer === this.#ctx.self) this.#parts.worker.reserve(peer, frame)
+      else if (!this.#ctx.send(peer, 'sched', frame)) this.#refused(placing, peer, 'no link to it now')
+    }
+    placing.asking = false
+    this.#wait(placing, RESERVE_MS, () => {
+      for (const [peer, one] of asked)
+        if (one.state === 'asked') this.#refused(placing, peer, 'did not answer in a second')
+      this.#decide(placing)
+    })
+    this.#decide(placing)
+  }
+
+  /** The best that holds room is taken once no better one can still answer. Without one, the next round. */
+  #decide(placing: Placing): void {
+    if (placing.asking || placing.phase !== 'reserving' || this.#placing.get(placing.record.id) !== placing) return
+    const open = [...placing.asked].filter(([, one]) => one.state === 'asked')
+    const held = [...placing.asked].filter(([, one]) => one.state === 'held').sort(([, a], [, b]) => a.rank - b.rank)[0]
+    if (held !== undefined) {
+      const isBest = open.every(([, one]) => one.rank > held[1].rank)
+      if (isBest || placing.impatient) return this.#take(placing, held[0])
+      placing.impatient = true
+      return this.#wait(placing, PATIENCE_MS, () => this.#decide(placing))
+    }
+    if (open.length > 0) return
+    placing.choice = this.#choose(placing.ask)
+    if (placing.rounds >= ROUNDS_MAX || this.#candidates(placing).length === 0) return this.#nobody(placing)
+    const backoffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** (placing.rounds - 1))
+    this.#wait(placing, backoffMs * (0.5 + this.#ctx.ports.random.float()), () => this.#round(placing))
+  }
+
+  #take(placing: Placing, worker: PeerId): void {
+    const { record } = placing
+    this.#ctx.ports.clock.clearTimeout(placing.timer)
+    placing.worker = worker
+    this.#letGo(placing, worker)
+    for (const peer of this.#waiting.get(record.id) ?? []) if (peer !== worker) this.#cancel(peer, record.id)
+    this.#waiting.delete(record.id)
+    const why = this.#explain(placing, worker)
+    this.#charge(worker, record, 1)
+    if (worker !== this.#ctx.self) return placing.report({ k: 'binding', worker, why })
+    grant(this.#parts.admission, record.id, record.spec, worker, this.#ctx.ports.clock.mono())
     this.#done(placing, { k: 'self', why })
   }
 
-  #held(placing: Placing, worker: PeerId): void {
-    this.#ctx.ports.clock.clearTimeout(placing.timer)
-    placing.report({ k: 'binding', worker, why: this.#explain(placing, worker) })
-  }
-
-  #sendBind(placing: Placing): void {
-    const worker = placing.worker!
-    this.#ctx.send(worker, 'sched', { t: 'bind', record: placing.record })
-    this.#ctx.ports.clock.clearTimeout(placing.timer)
-    // No answer and the worker gone for good: only then may anybody else be asked.
-    const watch = (): void => {
-      const gone = this.#ctx.goneMs(worker)
-      if (gone !== undefined && gone >= TAKEOVER_AFTER_MS) return this.#done(placing, { k: 'lost' })
-      this.#ctx.link(worker)
-      placing.timer = this.#ctx.ports.clock.setTimeout(watch, 500)
+  /** Room that is held or being asked for elsewhere is free again, there and in the view. */
+  #letGo({ record, asked }: Placing, except?: PeerId): void {
+    for (const [peer, one] of asked) {
+      if (one.state !== 'asked' && one.state !== 'held') continue
+      if (peer !== except) this.#cancel(peer, record.id)
+      if (one.readAt !== undefined && one.readAt === this.#readAt(peer)) this.#charge(peer, record, -1)
     }
-    placing.timer = this.#ctx.ports.clock.setTimeout(watch, 500)
   }
 
-  #refused(placing: Placing, why: string): void {
-    this.#ctx.ports.clock.clearTimeout(placing.timer)
-    placing.refusals.set(placing.worker!, why)
-    this.#askNext(placing)
+  #held(from: PeerId, id: SessionId): void {
+    const placing = this.#placing.get(id)
+    const waits = this.#waiting.get(id)?.has(from) === true
+    if (placing !== undefined && placing.phase === 'reserving' && (waits || placing.asked.has(from))) {
+      const asked = placing.asked.get(from) ?? { rank: ASK_AT_ONCE, readAt: undefined }
+      placing.asked.set(from, { ...asked, state: 'held' })
+      return this.#decide(placing)
+    }
+    if (placing === undefined && waits) {
+      this.#pulled.set(id, from)
+      this.#parts.pulled(id, from)
+      if (!this.#pulled.delete(id)) return
+    }
+    // Nobody waits for it any more, or another place was found: give the room back.
+    if (placing?.worker !== from) this.#cancel(from, id)
+  }
+
+  #refused(placing: Placing, peer: PeerId, why: string): void {
+    placing.asked.set(peer, { rank: ASK_AT_ONCE, readAt: undefined, state: 'refused' })
+    placing.refusals.set(peer, why)
+  }
+
+  #waitsNoMore(id: SessionId, peer: PeerId): void {
+    const queues = this.#waiting.get(id)
+    if (queues?.delete(peer) === true && queues.size === 0) this.#waiting.delete(id)
   }
 
   #nobody(placing: Placing): void {
@@ -205,24 +303,73 @@ export class Placer {
     this.#done(placing, { k: 'none', why, couldLater })
   }
 
+  // ---- binding ----
+
+  #sendBind(placing: Placing): void {
+    const worker = placing.worker!
+    this.#ctx.send(worker, 'sched', { t: 'bind', record: placing.record })
+    // No answer and the worker gone for good: only then may anybody else be asked.
+    const watch = (): void => {
+      const gone = this.#ctx.goneMs(worker)
+      if (gone !== undefined && gone >= TAKEOVER_AFTER_MS) return this.#done(placing, { k: 'lost' })
+      this.#ctx.link(worker)
+      this.#wait(placing, 500, watch)
+    }
+    this.#wait(placing, 500, watch)
+  }
+
   #done(placing: Placing, outcome: Outcome): void {
     this.#ctx.ports.clock.clearTimeout(placing.timer)
     this.#placing.delete(placing.record.id)
     placing.report(outcome)
   }
 
+  // ---- small ----
+
+  #drop(id: SessionId): void {
+    const placing = this.#placing.get(id)
+    if (placing === undefined) return
+    this.#placing.delete(id)
+    this.#ctx.ports.clock.clearTimeout(placing.timer)
+    if (placing.phase === 'reserving') this.#letGo(placing)
+  }
+
+  /** Still being asked, and this is one of those who were. */
+  #reserving(from: PeerId, id: SessionId): Placing | undefined {
+    const placing = this.#placing.get(id)
+    return placing?.phase === 'reserving' && placing.asked.has(from) ? placing : undefined
+  }
+
+  #wait(placing: Placing, ms: number, then: () => void): void {
+    this.#ctx.ports.clock.clearTimeout(placing.timer)
+    placing.timer = this.#ctx.ports.clock.setTimeout(then, ms)
+  }
+
+  #cancel(peer: PeerId, id: SessionId): void {
+    if (peer === this.#ctx.self) this.#parts.worker.cancel(peer, id)
+    else this.#ctx.send(peer, 'sched', { t: 'cancel', id })
+  }
+
+  #choose(ask: Ask): Choice {
+    return choose(this.#ctx.view, ask, this.#ctx.ports.clock.mono(), () => this.#ctx.ports.random.float())
+  }
+
   #explain(placing: Placing, chosen: PeerId | undefined): Why {
     return explain(this.#ctx.view, placing.ask, placing.choice, chosen, placing.refusals, this.#ctx.ports.clock.mono())
   }
 
-  #withWorker(from: PeerId, id: SessionId, phase: Placing['phase'], fn: (placing: Placing) => void): void {
-    const placing = this.#placing.get(id)
-    if (placing?.worker === from && placing.phase === phase) return fn(placing)
-    // An answer that nobody waits for any more: give the room back.
-    if (phase === 'reserving') this.#ctx.send(from, 'sched', { t: 'cancel', id })
+  /** The ask counts in the view until the peer's next reading; the answer says which reading it was counted against. */
+  #charge(peer: PeerId, { spec }: SessionRecord, sign: 1 | -1): number | undefined {
+    this.#ctx.view.charge(peer, sign * spec.cpuMilli, sign * spec.memoryBytes)
+    return this.#readAt(peer)
   }
 
-  /** A refusal carries fresher free room than the last ad. */
+  #readAt(peer: PeerId): number | undefined {
+    const i = this.#ctx.view.index.get(peer)
+    return i === undefined ? undefined : this.#ctx.view.at[i]
+  }
+
+  /** An answer carries fresher free room than the last ad. */
   #correctView(peer: PeerId, freeCpu: number, freeMemory: number): void {
     const i = this.#ctx.view.index.get(peer)
     if (i === undefined) return

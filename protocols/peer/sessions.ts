@@ -17,6 +17,7 @@ import { Placer } from './placer.ts'
 import { Records } from './records.ts'
 import { Runs } from './runs.ts'
 import { Takeover } from './takeover.ts'
+import { Worker } from './worker.ts'
 
 /** Live sessions owned by one peer. */
 const OWNED_MAX = 10_000
@@ -35,6 +36,7 @@ export class Sessions {
   readonly runs: Runs
   readonly #ctx: PeerContext
   readonly #placer: Placer
+  readonly #worker: Worker
   readonly #owning: Owning
   readonly #keepers: Keepers
   readonly #takeover: Takeover
@@ -46,7 +48,20 @@ export class Sessions {
       adopted: (record) => this.#recordAdopted(record),
       stopWanted: (record, by) => this.#stopWanted(record, by)
     }))
-    const placer = (this.#placer = new Placer(ctx, admission, (id) => this.runs.barred(id)))
+    const worker = (this.#worker = new Worker(ctx, {
+      admission,
+      barred: (id) => this.runs.barred(id),
+      answer: (to, frame) => (to === ctx.self ? placer.frame(to, frame) : void ctx.send(to, 'sched', frame))
+    }))
+    const placer: Placer = (this.#placer = new Placer(ctx, {
+      admission,
+      worker,
+      pulled: (id, peer) => {
+        const owned = this.#owning.of(id)
+        if (owned?.step === 'pending')
+          this.#owning.tell(owned, { type: 'view.changed' }, `${ctx.nameOf(peer)} has room now`)
+      }
+    }))
     const owning = (this.#owning = new Owning(ctx, {
       records,
       admission,
@@ -224,6 +239,8 @@ export class Sessions {
   /** Everyone was told of a newer version: also of what this peer believes to own, from an owner it has no link to. */
   summaryCame(id: SessionId): void {
     const told = this.#ctx.summary(id)
+    // A PC that ran it once need not be one of its keepers, who hear of a stop at once.
+    if (told?.desired === 'stop') this.#discardHere(id)
     const mine = this.records.all.get(id)
     if (told === undefined || mine === undefined || told.owner === this.#ctx.self) return
     if (this.#owning.has(id) && compareVersion(told, mine) > 0) this.records.catchUp(told)
@@ -241,6 +258,8 @@ export class Sessions {
 
   sched(from: PeerId, frame: SchedFrame): void {
     if (frame.t === 'bind') return this.#onBind(from, frame.record)
+    if (frame.t === 'reserve') return this.#worker.reserve(from, frame)
+    if (frame.t === 'cancel') return this.#worker.cancel(from, frame.id)
     this.#placer.frame(from, frame)
   }
 
@@ -298,10 +317,18 @@ export class Sessions {
     this.#takeover.watch()
   }
 
+  /** The run kept frozen here is over; the session itself goes on where it is. False: there was none. */
+  #discardHere(id: SessionId): boolean {
+    if (!this.runs.discardFork(id)) return false
+    if (this.#owning.of(id)?.step === 'frozen') this.#owning.disown(id)
+    this.#ctx.changed('nodes')
+    this.#ctx.changed('status')
+    return true
+  }
+
   #stopWanted(record: SessionRecord, by: string): void {
-    if (this.runs.discardFork(record.id)) {
-      if (this.#owning.of(record.id)?.step === 'frozen') return this.#owning.disown(record.id)
-    }
+    const wasFrozen = this.#owning.of(record.id)?.step === 'frozen'
+    if (this.#discardHere(record.id) && wasFrozen) return
     const owned = this.#owning.of(record.id)
     if (owned !== undefined) {
       this.#placer.forget(record.id)

@@ -19,6 +19,8 @@ export interface Admission {
   paused: boolean
   draining: boolean
   readonly claims: Map<SessionId, Claim & { by: PeerId }>
+  /** Told when a claim was given back. */
+  freed?: () => void
 }
 
 /** A reservation waits this long for its Bind: the submitter's record must reach two disks first. */
@@ -44,8 +46,8 @@ export function hold(
     if (claimed.until !== Infinity) claimed.until = now + HOLD_MS
     return undefined
   }
-  if (admission.paused) return 'paused by its owner'
-  if (admission.draining) return 'going down'
+  const isClosed = closed(admission)
+  if (isClosed !== undefined) return isClosed
   if (admission.claims.size >= CLAIMS_MAX) return `holds ${CLAIMS_MAX} sessions already`
   const freeCpu = admission.offer.cpuMilli - used.cpuMilli
   const freeMemory = admission.offer.memoryBytes - used.memoryBytes
@@ -55,6 +57,12 @@ export function hold(
     return `only ${Math.max(0, Math.round(freeMemory / 2 ** 20))} of ${Math.round(admission.offer.memoryBytes / 2 ** 20)} MiB offered memory free`
   admission.claims.set(session, { cpuMilli: ask.cpuMilli, memoryBytes: ask.memoryBytes, until: now + HOLD_MS, by })
   return undefined
+}
+
+/** Why nothing new may come, whatever room there is. */
+export function closed(admission: Admission): string | undefined {
+  if (admission.paused) return 'paused by its owner'
+  return admission.draining ? 'going down' : undefined
 }
 
 /** Turns a hold into a grant; false when the hold has lapsed and no room is left. */
@@ -70,7 +78,9 @@ export function adopt(admission: Admission, session: SessionId, ask: Offer, by: 
 }
 
 export function release(admission: Admission, session: SessionId): boolean {
-  return admission.claims.delete(session)
+  if (!admission.claims.delete(session)) return false
+  admission.freed?.()
+  return true
 }
 
 /** What holds and grants take together at this moment. */

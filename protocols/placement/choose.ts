@@ -38,33 +38,42 @@ export const WEIGHTS = {
 export const STALE_MS = 6_000
 /** Peers ranked for a session and named in its record with their reasons; the others are counted. */
 export const REASONS_MAX = 24
+/** Full peers ranked for a session that finds no room. */
+const FULL_MAX = 8
 /** Characters of one reason: RecordWire takes no longer one. */
 const REASON_CHARS = 300
 
 export interface Choice {
   /** Best first, at most `REASONS_MAX`; every one passed the filter. */
   ranked: { peer: PeerId; score: number }[]
-  /** How many passed it. */
+  /** Best first, at most `FULL_MAX`: they give enough and have given too much of it away, so it could wait there. */
+  full: { peer: PeerId; score: number }[]
+  /** How many passed the filter. */
   able: number
 }
 
 export function choose(view: PlacementView, ask: Ask, now: number, random: () => number): Choice {
   const ranked: Choice['ranked'] = []
+  const full: Choice['full'] = []
   let able = 0
   for (let i = 0; i < view.size; i++) {
-    if (obstacle(view, i, ask, now) !== undefined) continue
-    able++
-    insert(ranked, view.peers[i]!, score(view, i, ask, now, random))
+    const no = obstacle(view, i, ask, now)
+    if (no === undefined) {
+      able++
+      insert(ranked, view.peers[i]!, score(view, i, ask, now, random), REASONS_MAX)
+    } else if (no === WORDS.freeCpu || no === WORDS.freeMemory) {
+      insert(full, view.peers[i]!, score(view, i, ask, now, random), FULL_MAX)
+    }
   }
-  return { ranked, able }
+  return { ranked, full, able }
 }
 
-function insert(ranked: Choice['ranked'], peer: PeerId, score: number): void {
+function insert(ranked: Choice['ranked'], peer: PeerId, score: number, max: number): void {
   let at = ranked.length
   while (at > 0 && isBetter(peer, score, ranked[at - 1]!)) at--
-  if (at === REASONS_MAX) return
+  if (at === max) return
   ranked.splice(at, 0, { peer, score })
-  if (ranked.length > REASONS_MAX) ranked.pop()
+  if (ranked.length > max) ranked.pop()
 }
 
 const isBetter = (peer: PeerId, score: number, than: Choice['ranked'][number]): boolean =>

@@ -5,7 +5,25 @@ import { RecordWire, SessionIdWire } from '../session/index.ts'
 const text = z.string().max(300)
 
 export const SchedFrame = z.discriminatedUnion('t', [
-  z.object({ t: z.literal('reserve'), id: SessionIdWire, cpu: z.int().min(0), mem: z.int().min(0) }),
+  z.object({
+    t: z.literal('reserve'),
+    id: SessionIdWire,
+    cpu: z.int().min(0),
+    mem: z.int().min(0),
+    /** Without room now it may wait: the answer may be `queued`, and `pull` comes later. */
+    wait: z.boolean().optional(),
+    class: z.int().min(0).max(4).optional()
+  }),
+  z.object({
+    t: z.literal('queued'),
+    id: SessionIdWire,
+    place: z.int().min(1),
+    estMs: z.int().min(0).optional(),
+    freeCpu: z.int(),
+    freeMem: z.int()
+  }),
+  /** Room is held for one that waited: `bind` or `cancel` is the answer. */
+  z.object({ t: z.literal('pull'), id: SessionIdWire }),
   z.object({ t: z.literal('held'), id: SessionIdWire }),
   z.object({ t: z.literal('refused'), id: SessionIdWire, why: text, freeCpu: z.int(), freeMem: z.int() }),
   z.object({ t: z.literal('cancel'), id: SessionIdWire }),

@@ -126,7 +126,9 @@ test('the sentence says when there was one PC only, when it was asked for, and w
     'no peer can take it now: name of a offers 4 cores; name of b paused by its owner'
   )
   const none = new PlacementView()
-  expect(explain(none, ask(), { ranked: [], able: 0 }, undefined, new Map(), NOW).sentence).toBe('no peer is known yet')
+  expect(explain(none, ask(), { ranked: [], full: [], able: 0 }, undefined, new Map(), NOW).sentence).toBe(
+    'no peer is known yet'
+  )
 })
 
 test('of a hundred PCs the account names 24, counts the others, and stays within what a record takes', () => {
