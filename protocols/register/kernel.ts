@@ -1,0 +1,228 @@
+/**
+ * The registers of one peer: what it votes on, proposes, holds and challenges, as one reducer. What it says to itself goes
+ * the same way as what it says to others, without a link.
+ */
+import type { Env, KernelEffect } from '../kernel.ts'
+import type { PeerId, SessionId } from '../ports.ts'
+import { createAcceptor, createSlot, onAcceptorFrame, onWritten } from './acceptor.ts'
+import type { AcceptorEffect, AcceptorState } from './acceptor.ts'
+import {
+  createLeases,
+  give,
+  heldOf,
+  leaseTag,
+  mayRun as mayRunNow,
+  onDone,
+  onLeaseTimer,
+  onWake,
+  saw,
+  unwant,
+  want
+} from './lease.ts'
+import type { LeaseEffect, LeaseState } from './lease.ts'
+import { createProposer, know, onProposerFrame, onTryTimer, propose, tryTag } from './proposer.ts'
+import type { ProposerEffect, ProposerState } from './proposer.ts'
+import { createReshapes, onJoined, onReshapeDone, onReshapeTimer, reshape, reshapeTag } from './reshape.ts'
+import type { ReshapeEffect, ReshapeState } from './reshape.ts'
+import { RULES } from './rules.ts'
+import type { Rules } from './rules.ts'
+import type { Slot } from './slot.ts'
+import type { Change, Config, Own } from './value.ts'
+import type { RegisterFrame } from './wire.ts'
+
+export interface RegisterState {
+  readonly boot: string
+  readonly acceptor: AcceptorState
+  readonly proposer: ProposerState
+  readonly leases: LeaseState
+  readonly reshapes: ReshapeState
+  /** Attempts made in this life. */
+  attempts: number
+}
+
+export type RegisterEvent =
+  /** From disk, before anything else; without a slot when what is there cannot be read. */
+  | { k: 'load'; id: SessionId; slot: Slot | undefined }
+  | { k: 'msg'; from: PeerId; msg: RegisterFrame }
+  | { k: 'timer'; tag: string }
+  | { k: 'written'; op: number; ok: boolean }
+  /** The PC slept. */
+  | { k: 'wake' }
+  /** A new register: this peer votes alone and has the right to run. Answered with `created`. */
+  | { k: 'create'; id: SessionId }
+  /** Who is said to vote on it. */
+  | { k: 'know'; id: SessionId; cfg: Config }
+  /** Asks for the right to run, `rank` after other challengers. */
+  | { k: 'want'; id: SessionId; rank: number }
+  | { k: 'unwant'; id: SessionId }
+  /** Hands the right to a peer, to whoever wants it (null), or ends the session. */
+  | { k: 'give'; id: SessionId; to: Pick<Own, 'peer' | 'over'> }
+  | { k: 'reshape'; id: SessionId; voters: readonly PeerId[]; withinMs: number }
+  /** Any change; answered with `done` of that attempt. */
+  | { k: 'change'; id: SessionId; change: Change; attempt: string; withinMs: number }
+  /** The session is over and nobody asks for it any more. */
+  | { k: 'forget'; id: SessionId }
+
+export type RegisterEffect =
+  | Exclude<KernelEffect, { e: 'dial' } | { e: 'close' }>
+  | Extract<AcceptorEffect, { e: 'write' }>
+  | { e: 'erase'; id: SessionId }
+  | { e: 'created'; id: SessionId; ok: boolean }
+  | Extract<ProposerEffect, { e: 'done' }>
+  | Extract<LeaseEffect, { e: 'held' | 'lapsed' | 'owned' }>
+  | Extract<ReshapeEffect, { e: 'reshaped' }>
+
+/** `boot`: 16 hex digits drawn at this start. */
+export function createRegisters(boot: string, rules: Rules = RULES): RegisterState {
+  return {
+    boot,
+    acceptor: createAcceptor(rules, Number.parseInt(boot.slice(0, 8), 16)),
+    proposer: createProposer(rules, boot),
+    leases: createLeases(rules),
+    reshapes: createReshapes(rules),
+    attempts: 0
+  }
+}
+
+/** Right before a child starts under that epoch. */
+export function mayRun(state: RegisterState, now: number, id: SessionId, epoch: number): boolean {
+  return mayRunNow(state.leases, { now }, id, epoch)
+}
+
+export function leaseOf(state: RegisterState, id: SessionId): { epoch: number; until: number } | undefined {
+  return heldOf(state.leases, id)
+}
+
+export function step(state: RegisterState, event: RegisterEvent, env: Env): RegisterEffect[] {
+  return settle(state, env, onEvent(state, event, env))
+}
+
+type Inner = AcceptorEffect | ProposerEffect | LeaseEffect | ReshapeEffect | RegisterEffect
+
+function onEvent(state: RegisterState, event: RegisterEvent, env: Env): Inner[] {
+  const name = (): string => nextName(state)
+  switch (event.k) {
+    case 'load':
+      return load(state, event.id, event.slot)
+    case 'msg':
+      return onFrame(state, env, event.from, event.msg)
+    case 'timer':
+      return onTimer(state, env, event.tag)
+    case 'written':
+      return onWritten(state.acceptor, event.op, event.ok)
+    case 'wake':
+      return onWake(state.leases, env, name)
+    case 'create':
+      return create(state, env, event.id)
+    case 'know':
+      know(state.proposer, event.id, event.cfg)
+      return []
+    case 'want':
+      return want(state.leases, env, event.id, event.rank, name)
+    case 'unwant':
+      return unwant(state.leases, event.id)
+    case 'give':
+      return give(state.leases, env, event.id, event.to, name)
+    case 'reshape':
+      return reshape(state.reshapes, env, event.id, event.voters, event.withinMs, name)
+    case 'change':
+      return propose(state.proposer, env, event.id, event.change, event.attempt, event.withinMs)
+    case 'forget':
+      return forget(state, event.id)
+  }
+}
+
+/** Unique among all attempts of all peers: the boot is. */
+export function nextName(state: RegisterState): string {
+  return `${state.boot}.${++state.attempts}`
+}
+
+function load(state: RegisterState, id: SessionId, slot: Slot | undefined): Inner[] {
+  if (slot === undefined) {
+    state.acceptor.damaged.add(id)
+    return [{ e: 'count', name: 'register.damaged' }]
+  }
+  state.acceptor.slots.set(id, slot)
+  state.proposer.counter = Math.max(state.proposer.counter, slot.promised.n)
+  if (slot.value !== null) know(state.proposer, id, slot.value.cfg)
+  return []
+}
+
+function create(state: RegisterState, env: Env, id: SessionId): Inner[] {
+  const cfg = { ver: 1, voters: [env.self] }
+  know(state.proposer, id, cfg)
+  const attempt = nextName(state)
+  const own = { peer: env.self, epoch: 0, seq: 0, attempt, over: false }
+  // Below all that proposers use, above none.
+  const ballot = { n: 0, peer: env.self, boot: state.boot }
+  return createSlot(state.acceptor, env, id, ballot, { ver: 1, attempt, cfg, own })
+}
+
+function forget(state: RegisterState, id: SessionId): Inner[] {
+  state.acceptor.slots.delete(id)
+  state.acceptor.damaged.delete(id)
+  state.proposer.proposals.delete(id)
+  state.leases.watched.delete(id)
+  state.reshapes.running.delete(id)
+  const tags = [tryTag(id), leaseTag(id), reshapeTag(id)]
+  return [...tags.map((tag): Inner => ({ e: 'clear', tag })), { e: 'erase', id }]
+}
+
+function onFrame(state: RegisterState, env: Env, from: PeerId, msg: RegisterFrame): Inner[] {
+  switch (msg.t) {
+    case 'prepare':
+    case 'accept':
+    case 'join':
+      return onAcceptorFrame(state.acceptor, from, msg)
+    case 'promise':
+    case 'accepted':
+    case 'refuse':
+    case 'unknown':
+      return onProposerFrame(state.proposer, env, from, msg)
+    case 'joined':
+      if (from === env.self && !state.reshapes.running.has(msg.id)) return [{ e: 'created', id: msg.id, ok: msg.ok }]
+      return onJoined(state.reshapes, env, from, msg.id, msg.ok, () => nextName(state))
+  }
+}
+
+function onTimer(state: RegisterState, env: Env, tag: string): Inner[] {
+  const id = tag.slice(tag.indexOf('/') + 1)
+  if (tag === tryTag(id)) return onTryTimer(state.proposer, env, id)
+  if (tag === leaseTag(id)) return onLeaseTimer(state.leases, env, id, () => nextName(state))
+  return onReshapeTimer(state.reshapes, env, id, () => nextName(state))
+}
+
+/** Carries out what the parts ask of each other; what is left is for the shell. */
+function settle(state: RegisterState, env: Env, effects: readonly Inner[]): RegisterEffect[] {
+  const out: RegisterEffect[] = []
+  const todo = [...effects]
+  for (let i = 0; i < todo.length; i++) {
+    const effect = todo[i]!
+    switch (effect.e) {
+      case 'send':
+        if (effect.to === env.self) todo.push(...onFrame(state, env, env.self, effect.msg as unknown as RegisterFrame))
+        else out.push(effect)
+        break
+      case 'change':
+        todo.push(...propose(state.proposer, env, effect.id, effect.change, effect.attempt, effect.withinMs))
+        break
+      case 'saw':
+        know(state.proposer, effect.id, effect.value.cfg)
+        saw(state.leases, env, effect.id, effect.value)
+        break
+      case 'done':
+        todo.push(
+          ...onDone(state.leases, env, effect, () => nextName(state)),
+          ...onReshapeDone(state.reshapes, env, effect, () => nextName(state))
+        )
+        out.push(effect)
+        break
+      case 'dial':
+      case 'close':
+        break
+      default:
+        out.push(effect)
+    }
+  }
+  return out
+}

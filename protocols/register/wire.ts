@@ -1,0 +1,50 @@
+/**
+ * The frames of registers, within plane `reg` beside those of the records: both are for members only, both are between
+ * keepers and those who want the session, and both are small. Kinds of frames have names of their own.
+ */
+import { z } from 'zod'
+
+export const REGISTER_LIMITS = {
+  /** Three are usual, five the most that is asked for; with room for a change of all of them. */
+  votersMax: 8,
+  /** Registers that a peer votes on. A slot takes about 600 bytes. */
+  slotsMax: 10_000,
+  /** Changes of one register that wait at one proposer. */
+  jobsMax: 16,
+  /** An attempt unanswered for this long is made again with a higher ballot; the pause grows up to four times this. */
+  tryMs: 350,
+  /** How long a new voter is asked to make room, before the change of keepers is given up. */
+  joinMs: 4_000
+} as const
+
+const id = z.string().regex(/^[0-9a-f]{32}$/)
+const peer = z.string().min(1).max(64)
+const count = z.int().min(0)
+const attempt = z.string().max(40)
+const peers = z.array(peer).min(1).max(REGISTER_LIMITS.votersMax).readonly()
+
+export const BallotWire = z.object({ n: count, peer: z.string().max(64), boot: z.string().regex(/^([0-9a-f]{16})?$/) })
+export const ConfigWire = z.object({ ver: count, voters: peers, joint: peers.optional() })
+export const ValueWire = z.object({
+  ver: count,
+  attempt,
+  cfg: ConfigWire,
+  own: z.object({ peer: peer.nullable(), epoch: count, seq: count, attempt, over: z.boolean() })
+})
+export const SlotWire = z.object({ promised: BallotWire, accepted: BallotWire, value: ValueWire.nullable() })
+
+export const RegisterFrame = z.discriminatedUnion('t', [
+  /** Promise nothing below `b`, and what have you accepted? `cv`: the version of the keepers that the asker knows. */
+  z.object({ t: z.literal('prepare'), id, b: BallotWire, cv: count }),
+  z.object({ t: z.literal('promise'), id, b: BallotWire, a: BallotWire, v: ValueWire.nullable() }),
+  z.object({ t: z.literal('accept'), id, b: BallotWire, v: ValueWire }),
+  z.object({ t: z.literal('accepted'), id, b: BallotWire }),
+  /** Promised higher already, or the keepers have changed. */
+  z.object({ t: z.literal('refuse'), id, b: BallotWire, p: BallotWire, cfg: ConfigWire.optional() }),
+  /** No record here; never a vote. */
+  z.object({ t: z.literal('unknown'), id, b: BallotWire }),
+  /** Make room for this record: you are about to become a voter. */
+  z.object({ t: z.literal('join'), id }),
+  z.object({ t: z.literal('joined'), id, ok: z.boolean() })
+])
+export type RegisterFrame = z.infer<typeof RegisterFrame>
