@@ -208,7 +208,7 @@ function settle(state: RegisterState, env: Env, effects: readonly Inner[]): Regi
         break
       case 'saw':
         know(state.proposer, effect.id, effect.value.cfg)
-        saw(state.leases, env, effect.id, effect.value)
+        todo.push(...saw(state.leases, env, effect.id, effect.value, () => nextName(state)))
         break
       case 'done':
         todo.push(

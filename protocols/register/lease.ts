@@ -44,6 +44,8 @@ interface Watched {
   rank: number
   /** Latest value this peer knows of, and env.now when it first knew of it. */
   seen: { own: Own; since: number } | undefined
+  /** What the shell was told last of somebody else's right. */
+  told: Own | undefined
   held: { epoch: number; seq: number; endsAt: number; renewAt: number } | undefined
   /** Attempts of this life and when they were made. */
   readonly starts: { attempt: string; at: number }[]
@@ -131,10 +133,13 @@ export function onWake(state: LeaseState, env: Env, name: Name): LeaseEffect[] {
 }
 
 /** Proof that the attempt of this value had begun before now; chosen or not, whoever challenges asks the register. */
-export function saw(state: LeaseState, env: Env, id: SessionId, value: Value): void {
+export function saw(state: LeaseState, env: Env, id: SessionId, value: Value, name: Name): LeaseEffect[] {
   const watched = watch(state, id)
   watched.hears = true
   if (watched.seen === undefined || !isLater(watched.seen.own, value.own)) see(state.rules, env, watched, value.own)
+  const { peer, over } = value.own
+  const isFree = !over && (peer === null || peer === env.self)
+  return watched.wanted && watched.held === undefined && isFree ? act(state, env, watched, name) : []
 }
 
 export function onLeaseTimer(state: LeaseState, env: Env, id: SessionId, name: Name): LeaseEffect[] {
@@ -176,6 +181,7 @@ function watch(state: LeaseState, id: SessionId): Watched {
       wanted: false,
       rank: 0,
       seen: undefined,
+      told: undefined,
       held: undefined,
       starts: [],
       open: undefined,
@@ -213,7 +219,9 @@ function take(state: LeaseState, env: Env, watched: Watched, attempt: string, va
   if (own.peer !== env.self || own.over) {
     const effects: LeaseEffect[] = watched.held === undefined ? [] : [lapse(watched, watched.held.epoch)]
     if (own.over) watched.wanted = false
-    const same = before?.epoch === own.epoch && before.over === own.over
+    const known = watched.told
+    watched.told = own
+    const same = known?.epoch === own.epoch && known.over === own.over
     return same && effects.length === 0 ? [] : [...effects, { e: 'owned', id: watched.id, own }]
   }
   const start = startOf(state.rules, env, watched, attempt, own)

@@ -40,14 +40,14 @@ const FOUND: Record<keyof Rules, [Family, number]> = {
   highestGoesOn: ['any', 1],
   quorumIsMajority: ['any', 1],
   configOfValue: ['churn', 1],
-  jointNeedsBoth: ['churn', 230],
+  jointNeedsBoth: ['churn', 500],
   copiedBeforeLeft: ['churn', 160],
   attemptInValue: ['any', 1],
   leaseFromAttemptStart: ['any', 40],
   recheckBeforeStart: ['any', 1],
   driftAllowance: ['any', 1],
   renewalRestartsWait: ['any', 1],
-  attemptTellsRenewals: ['any', 20],
+  attemptTellsRenewals: ['gasp', 90],
   sleepVoidsLeases: ['any', 1],
   fenceHolds: ['any', 1]
 }

@@ -3,15 +3,26 @@
  * double, delay and cut one way, sleep and power cuts, all drawn from a seed, and crashes triggered by what the protocol
  * does. The kernels are those of production; the leash stands in for sessiond. Violations are sentences.
  */
+import { decodeAs, encodeFrame } from '../../../protocols/codec.ts'
 import type { Env, Message } from '../../../protocols/kernel.ts'
 import type { PeerId, Random } from '../../../protocols/ports.ts'
-import { createRegisters, Fences, LEASE, leaseOf, mayRun, nextName, step } from '../../../protocols/register/index.ts'
+import {
+  createRegisters,
+  decodeSlot,
+  encodeSlot,
+  Fences,
+  LEASE,
+  leaseOf,
+  mayRun,
+  nextName,
+  RegisterFrame,
+  step
+} from '../../../protocols/register/index.ts'
 import type {
   Change,
   Config,
   RegisterEffect,
   RegisterEvent,
-  RegisterFrame,
   RegisterState,
   Rules,
   Slot,
@@ -182,6 +193,7 @@ export class World {
   readonly #volume: Fences
   #volumeHighest = 0
   #quiet = false
+  #frames = 0
   #initial: Value | undefined
   /** As it was read last, by anybody. */
   #cfg: Config = { ver: 1, voters: ['A'] }
@@ -431,7 +443,8 @@ export class World {
     pc.state = createRegisters(boot, this.#rules)
     pc.flushedAt = this.#timeline.nowMs
     this.#note(() => `start ${pc.id} boot ${boot}`)
-    for (const [id, slot] of pc.disk) this.#dispatch(pc, { k: 'load', id, slot: pc.damaged ? undefined : slot })
+    for (const [id, slot] of pc.disk)
+      this.#dispatch(pc, { k: 'load', id, slot: pc.damaged ? undefined : decodeSlot(encodeSlot(slot)) })
     if (this.#initial !== undefined) this.#introduce(pc)
   }
 
@@ -605,7 +618,9 @@ export class World {
   #send(pc: Pc, to: PeerId, msg: Message): void {
     const target = this.#byId.get(to)!
     const { loss, double, slow, delayMs, sites } = this.settings
-    const frame = msg as unknown as RegisterFrame
+    // One in a hundred goes over as bytes.
+    const whole = ++this.#frames % 100 === 0
+    const frame = whole ? decodeAs(RegisterFrame, encodeFrame(msg), 'frame') : (msg as unknown as RegisterFrame)
     const { life } = pc
     if (!this.#quiet) {
       if (frame.t === 'accept' && this.#random.float() < sites.afterAccept) {
