@@ -206,7 +206,8 @@ export class PeerProcess implements PeerApi {
       doors: member?.doors() ?? [],
       offers: this.#belonging.newcomer?.offers() ?? [],
       paused: member?.peer.sessions.admission.paused ?? false,
-      leash: { connected: this.#host.state.connected, children: this.#host.state.children }
+      leash: { connected: this.#host.state.connected, children: this.#host.state.children },
+      simulation: null
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * The simulator as a program: `replay` runs one scenario by its seed, `explore` many seeds in a row. Prints one JSON document.
- * Exit code 1 when a promise was broken, 2 for a wrong command line.
+ * `serve` shows a mesh on the page (serve/main.ts). Exit code 1 when a promise was broken, 2 for a wrong command line.
  */
 import { parseArgs } from 'node:util'
 import { SCENARIOS } from './scenarios.ts'
@@ -8,6 +8,7 @@ import type { Outcome, ScenarioName } from './scenarios.ts'
 
 const USAGE = `usage: omega sim replay --seed S [--scenario ${Object.keys(SCENARIOS).join('|')}]
        omega sim explore [--seeds N] [--seed FIRST] [--scenario …]
+       omega sim serve [--peers N] [--seed S] [--port P] [--no-browser]
 example: omega sim replay --seed 7`
 
 export function main(argv: readonly string[], print: (text: string) => void = console.log): number {
@@ -76,4 +77,9 @@ function wholeNumber(option: string, text: string): number {
   throw new Error(`${option}: "${text}" is not a whole number from 0 to ${0xffff_ffff}`)
 }
 
-if (import.meta.main) process.exitCode = main(process.argv.slice(2))
+if (import.meta.main) {
+  const [command, ...rest] = process.argv.slice(2)
+  // The only command that needs doors: they are loaded for it alone.
+  if (command === 'serve') process.exitCode = await (await import('./serve/main.ts')).main(rest)
+  else process.exitCode = main(process.argv.slice(2))
+}

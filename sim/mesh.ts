@@ -113,6 +113,10 @@ export class SimMesh {
   get nowMs(): number {
     return this.world.timeline.nowMs
   }
+  /** The date, as PCs with right clocks have it. */
+  get wallMs(): number {
+    return Math.floor(WALL_START_MS + this.nowMs)
+  }
   get running(): SimPc[] {
     return this.pcs.filter((pc) => pc.running)
   }

@@ -171,13 +171,14 @@ export class SimPc {
     })
   }
 
-  /** What the sensors of a real PC would tell: here a quiet PC whose use wavers a little. */
+  /** What the sensors of a real PC would tell: here a quiet PC whose use wavers a little, and the sessions it runs. */
   #sense(process: SimProcess): void {
     const random = this.#random('sensors', this.#starts)
     this.peer?.advertise({ static: staticAd(this.name, this.capacity) })
     const sample = (): void => {
-      const cpu = Math.round((0.02 + 0.06 * random.float()) * 1000) / 1000
-      this.peer?.advertise({ dynamic: dynamicAd(this.capacity, cpu, process.wall()) })
+      const idle = 0.02 + 0.06 * random.float()
+      const granted = this.peer?.sessions.granted() ?? { cpuMilli: 0, memoryBytes: 0 }
+      this.peer?.advertise({ dynamic: dynamicAd(this.capacity, idle, granted, process.wall()) })
       process.setTimeout(sample, SENSOR_MS)
     }
     sample()
@@ -240,10 +241,11 @@ function staticAd(name: string, capacity: Capacity): AdStatic {
   }
 }
 
-function dynamicAd(capacity: Capacity, cpu: number, wall: number): AdDynamic {
+function dynamicAd(capacity: Capacity, idle: number, granted: Capacity, wall: number): AdDynamic {
+  const cpu = Math.min(1, idle + (0.9 * granted.cpuMilli) / capacity.cpuMilli)
   return {
-    cpu,
-    memoryUsedBytes: Math.round(capacity.memoryBytes * 0.2),
+    cpu: Math.round(cpu * 1000) / 1000,
+    memoryUsedBytes: Math.min(capacity.memoryBytes, Math.round(capacity.memoryBytes * 0.2 + granted.memoryBytes * 0.8)),
     bootedAt: wall - (wall % 86_400_000),
     granted: { cpuMilli: 0, memoryBytes: 0 },
     paused: false,

@@ -152,16 +152,19 @@ function build(ended: (code: number | undefined) => void): Command {
   // The simulator is a program of its own: the peer knows nothing of it.
   program
     .command('sim')
-    .description('replay and explore simulated meshes')
+    .description('replay, explore and show simulated meshes')
     .argument('[arguments...]')
     .allowUnknownOption()
     .passThroughOptions()
     .helpOption(false)
     .exitOverride()
     .action(async (rest: string[]) => {
-      const { spawnSync } = await import('node:child_process')
+      const { spawn } = await import('node:child_process')
       const { programFile } = await import('../install/layout.ts')
-      ended(spawnSync(process.execPath, [programFile('sim'), ...rest], { stdio: 'inherit' }).status ?? 1)
+      const child = spawn(process.execPath, [programFile('sim'), ...rest], { stdio: 'inherit' })
+      // Who ends this program means the simulator; Ctrl-C at a terminal goes to both.
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
+      ended(await new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? 1))))
     })
   return program
 }

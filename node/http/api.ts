@@ -60,6 +60,7 @@ export interface PeerApi {
   node(id: string): Promise<NodeDetail>
   /** Where the pages of the other live members are (HTTPS): there a page goes on when this peer dies. */
   pages(): { peerId: string; name: string; url: string }[]
+  /** A view is never changed, but replaced. */
   sessions(): SessionView[]
   /** From a keeper. `id` may be an unambiguous beginning (6 digits or more). UNKNOWN_SESSION otherwise. */
   session(id: string): Promise<SessionView>

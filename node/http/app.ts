@@ -22,6 +22,7 @@ import { meshRoutes } from './mesh-routes.ts'
 import { metricsRoute } from './metrics.ts'
 import { pageRoutes } from './page.ts'
 import { sessionRoutes } from './session-routes.ts'
+import { simulationRoutes } from './simulation-routes.ts'
 import { statusRoutes } from './status-routes.ts'
 import { userRoutes } from './user-routes.ts'
 
@@ -68,6 +69,7 @@ export async function buildApp(context: Context, options: AppOptions): Promise<A
   authRoutes(app, context)
   userRoutes(app, context)
   liveRoute(app, context)
+  simulationRoutes(app, context)
   metricsRoute(app, context)
   aliases(app, context)
   documented()

@@ -11,6 +11,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Log } from '../../protocols/ports.ts'
 import type { Login, Security } from '../security/people.ts'
 import type { PeerApi, Principal } from './api.ts'
+import type { Simulation } from './simulation-routes.ts'
 
 /** Which listener a request came in by: the local socket, HTTPS, or plain HTTP on loopback. */
 export type Door = 'local' | 'https' | 'loopback'
@@ -24,6 +25,8 @@ export interface Context {
   now(): number
   /** Own URLs, the one for a person at this PC first. */
   urls(): string[]
+  /** Only where the mesh is simulated. */
+  simulation?: Simulation
 }
 
 export type App = FastifyInstance<

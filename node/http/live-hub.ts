@@ -17,6 +17,8 @@ const TICKET_EACH_MS = 25_000
 const SLOW_BYTES = 1 << 20
 const READY_BYTES = 64 << 10
 const CLIENTS_MAX = 100
+/** Above so many PCs no page draws a minute of each: lines are in the whole reading of one PC. */
+const HISTORIES_MAX = 60
 const LOGIN_ENDED = 4401
 
 export interface LiveClient {
@@ -137,11 +139,13 @@ class View {
   #statusText: string
   readonly #nodes: Keyed<NodeView>
   readonly #sessions: Keyed<SessionView>
+  readonly #texts = new WeakMap<SessionView, string>()
   #events: EventView[]
 
-  constructor({ api, now }: Pick<Context, 'api' | 'now'>) {
+  constructor({ api, now, simulation }: Context) {
     this.#api = api
-    this.#now = now
+    // The mesh's own time: ages are told in it.
+    this.#now = simulation === undefined ? now : () => simulation.view().nowMs
     this.#status = api.status()
     this.#statusText = textOf(this.#status)
     this.#nodes = new Keyed<NodeView>((node) => node.peerId)
@@ -180,7 +184,9 @@ class View {
   /** With the moment of each reading: an age that only grew is no news, a new reading of the same values is. */
   #readNodes(): Item<NodeView>[] {
     const now = (this.#nodesReadAt = this.#now())
-    return this.#api.nodes().map((node) => ({
+    const nodes = this.#api.nodes()
+    const told = nodes.length > HISTORIES_MAX ? nodes.map((node) => ({ ...node, history: NO_HISTORY })) : nodes
+    return told.map((node) => ({
       value: node,
       text: JSON.stringify({ ...node, ageMs: null }),
       takenAt: node.ageMs === null ? null : now - node.ageMs
@@ -188,7 +194,14 @@ class View {
   }
 
   #readSessions(): Item<SessionView>[] {
-    return this.#api.sessions().map((session) => ({ value: session, text: JSON.stringify(session), takenAt: null }))
+    return this.#api.sessions().map((session) => ({ value: session, text: this.#textOf(session), takenAt: null }))
+  }
+
+  /** A view that is the very object of last time has not changed. */
+  #textOf(session: SessionView): string {
+    let text = this.#texts.get(session)
+    if (text === undefined) this.#texts.set(session, (text = JSON.stringify(session)))
+    return text
   }
 
   #updateStatus(delta: Omit<LiveDelta, 't' | 'seq'>): void {
@@ -206,6 +219,8 @@ class View {
     if (fresh.length > 0) delta.events = fresh
   }
 }
+
+const NO_HISTORY: NodeView['history'] = { cpu: [], memory: [] }
 
 /** Uptime alone is no news: the page counts on by itself. */
 const textOf = (status: StatusView) => JSON.stringify({ ...status, uptimeS: 0 })

@@ -4,12 +4,33 @@
  */
 import { z } from 'zod'
 import { STATES } from '../../protocols/session/index.ts'
-import type { ApiError, EventView, NodeDetail, NodeView, SessionView, StatusView, UserView } from './views.ts'
+import type {
+  ApiError,
+  EventView,
+  NodeDetail,
+  NodeView,
+  SessionView,
+  SimulationView,
+  StatusView,
+  UserView
+} from './views.ts'
 
 const count = z.number().int().min(0)
 const reading = <T extends z.ZodType>(value: T) => z.union([z.object({ value }), z.object({ missing: z.string() })])
 
 export const ErrorBody = z.object({ error: z.object({ code: z.string(), message: z.string() }) })
+
+export const SimulationBody = z.object({
+  seed: count,
+  peers: count,
+  nowMs: z.number(),
+  wallMs: z.number(),
+  speed: z.number(),
+  achieved: z.number().nullable(),
+  eventsPerS: z.number(),
+  off: z.array(z.string()),
+  cut: z.array(z.string())
+})
 
 export const StatusBody = z.object({
   peerId: z.string(),
@@ -40,7 +61,8 @@ export const StatusBody = z.object({
   ),
   offers: z.array(z.object({ id: z.string(), meshName: z.string(), memberName: z.string(), words: z.string() })),
   paused: z.boolean(),
-  leash: z.object({ connected: z.boolean(), children: count })
+  leash: z.object({ connected: z.boolean(), children: count }),
+  simulation: SimulationBody.nullable()
 })
 
 export const NodeBody = z.object({
@@ -197,6 +219,7 @@ export const Flag = z
 
 /** Each shape is the interface, field by field: one that is missing or of another type fails the type check. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never
+true satisfies Same<SimulationView, z.infer<typeof SimulationBody>>
 true satisfies Same<StatusView, z.infer<typeof StatusBody>>
 true satisfies Same<NodeView, z.infer<typeof NodeBody>>
 true satisfies Same<NodeDetail, z.infer<typeof NodeDetailBody>>

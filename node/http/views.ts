@@ -29,6 +29,25 @@ export interface StatusView {
   offers: OfferView[]
   paused: boolean
   leash: { connected: boolean; children: number }
+  /** Null on every real peer. */
+  simulation: SimulationView | null
+}
+/** The PCs of this mesh are simulated: their time passes at another pace than the person's, and stands still at will. */
+export interface SimulationView {
+  seed: number
+  peers: number
+  /** Simulated milliseconds since the start, and the simulated date. Dates and ages of everything else are in this time. */
+  nowMs: number
+  wallMs: number
+  /** Asked for, in simulated seconds a second; 0 is paused. */
+  speed: number
+  /** Reached lately; null before there is a measurement. */
+  achieved: number | null
+  /** Deliveries and timers that the simulator carried out, a second of the person. */
+  eventsPerS: number
+  /** Peer ids of the PCs that are switched off, and of those that are cut off, as they are, not as they are seen. */
+  off: string[]
+  cut: string[]
 }
 export interface NoticeView {
   code: string

@@ -14,6 +14,9 @@ test.each([
   ['node/peer.ts', "import { Clock } from '../sim/clock.ts'"],
   ['node/peer.ts', "const clock = await import('../sim/clock.ts')"],
   ['sim/world.ts', "import { level } from '../node/adapters/level.ts'"],
+  ['sim/mesh.ts', "import { nodeView } from '../node/views.ts'"],
+  ['sim/serve/door.ts', "import { level } from '../../node/adapters/level.ts'"],
+  ['node/http/app.ts', "import { serve } from '../../sim/serve/main.ts'"],
   ['ui/lib/live.ts', "import { routes } from '../../node/http/routes.ts'"],
   ['ui/lib/live.ts', "import type { Peer } from '../../node/peer.ts'"],
   ['ui/lib/live.ts', "import type { Record } from '../../protocols/session/index.ts'"],
@@ -56,6 +59,8 @@ test('arrows that point down are let through', () => {
     'node/peer.ts':
       "import { level } from 'level'\nimport { step } from '../protocols/gossip/index.ts'\nimport '../protocols/ports.ts'",
     'node/cli/status.ts': "import '../http/views.ts'",
+    'sim/serve/door.ts':
+      "import { buildApp } from '../../node/http/app.ts'\nimport '../../node/views.ts'\nimport '../mesh.ts'",
     'ui/vite.config.ts': "import { join } from 'node:path'"
   }
   expect(findIn(checkImports, files)).toEqual([])

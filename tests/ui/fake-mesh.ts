@@ -520,7 +520,8 @@ function status(scenario: Scenario, nodes: NodeView[], sessions: SessionView[], 
     leash: {
       connected: true,
       children: sessions.filter((s) => s.runner === self?.peerId && s.state === 'running').length
-    }
+    },
+    simulation: null
   }
 }
 

@@ -35,7 +35,7 @@ export function listenToKeys(actions: KeyActions): () => void {
   return () => document.removeEventListener('keydown', onKey)
 }
 
-function isTyping(target: EventTarget | null): boolean {
+export function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 }
 

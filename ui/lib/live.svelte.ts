@@ -2,13 +2,13 @@
  * The mesh as it is now, drawn by every page: snapshot and deltas from the serving peer, how old they are, and the way to
  * another member when that peer is gone.
  */
-import type { NodeView, SessionView } from '../../node/http/views.ts'
+import type { NodeView, SessionView, SimulationView } from '../../node/http/views.ts'
 import { call, healthy } from './client.ts'
 import { clock } from './clock.svelte.ts'
 import { drafts } from './drafts.ts'
 import { departure, members, ticketAlive, type Member } from './handover.ts'
 import { Link, type Message } from './link.ts'
-import { applyDelta, fromSnapshot, type Mesh } from './merge.ts'
+import { applyDelta, byId, byName, fromSnapshot, type Mesh } from './merge.ts'
 import type { Source } from './reading.ts'
 import { router } from './router.svelte.ts'
 import { Trace } from './trace.ts'
@@ -87,8 +87,13 @@ class Live {
     this.mesh = {
       ...this.mesh,
       nodes: this.mesh.nodes.map((n) => (n.peerId === node.peerId ? node : n)),
-      heardAt: new Map(this.mesh.heardAt).set(node.peerId, performance.now())
+      heardAt: new Map(this.mesh.heardAt).set(node.peerId, clock.mesh)
     }
+  }
+
+  putSimulation(simulation: SimulationView): void {
+    clock.follow(simulation)
+    if (this.mesh) this.mesh = { ...this.mesh, status: { ...this.mesh.status, simulation } }
   }
 
   /** The status outside the live channel, after a change of membership. */
@@ -98,7 +103,7 @@ class Live {
   }
 
   node(id: string): NodeView | undefined {
-    return this.mesh?.nodes.find((node) => node.peerId === id || node.name === id)
+    return this.mesh === null ? undefined : (byId(this.mesh.nodes).get(id) ?? byName(this.mesh.nodes).get(id))
   }
 
   nameOf = (peerId: string): string => this.node(peerId)?.name ?? `…${peerId.slice(-6)}`
@@ -106,7 +111,7 @@ class Live {
   /** Age of a node's readings now: as old as they were on arrival, and the time since. */
   ageOf = (node: NodeView): number | null => {
     if (node.ageMs === null) return null
-    return node.ageMs + Math.max(0, clock.mono - (this.mesh?.heardAt.get(node.peerId) ?? clock.mono))
+    return node.ageMs + Math.max(0, clock.mesh - (this.mesh?.heardAt.get(node.peerId) ?? clock.mesh))
   }
 
   sourceOf = (node: NodeView): Source => ({ name: node.name, ageMs: this.ageOf(node) })
@@ -122,11 +127,14 @@ class Live {
   }
 
   #onMessage(message: Message): void {
-    clock.tick()
+    if (message.status === undefined) clock.tick()
+    else clock.follow(message.status.simulation)
     const now = clock.mono
     this.heardAt = now
     const next =
-      message.t === 'snapshot' ? fromSnapshot(message, now) : this.mesh && applyDelta(this.mesh, message, now)
+      message.t === 'snapshot'
+        ? fromSnapshot(message, clock.mesh)
+        : this.mesh && applyDelta(this.mesh, message, clock.mesh)
     if (!next) {
       this.#link.resync()
       return

@@ -1,7 +1,10 @@
-/** A minute of totals that no peer keeps for the page: network and disk, a sample each 2 s since the page was opened. Immutable. */
+/**
+ * A minute of totals that no peer keeps for the page, a sample each 2 s since the page was opened: network and disk, and of
+ * large meshes, whose PCs' own minutes are not sent, processor and memory. Immutable.
+ */
 import type { NodeView } from '../../node/http/views.ts'
 import { isKnown } from './reading.ts'
-import { disk, network } from './totals.ts'
+import { disk, memoryTotal, network, processor, type Total } from './totals.ts'
 
 const EVERY_MS = 2_000
 const SAMPLES = 31
@@ -12,6 +15,14 @@ export interface Sample {
   network: number | null
   /** 0 … 1 of all disks. */
   disk: number | null
+  cpu: number | null
+  memory: number | null
+}
+
+const NOTHING = { network: null, disk: null, cpu: null, memory: null }
+
+function share({ sum }: Total): number | null {
+  return isKnown(sum) && sum.value[1] > 0 ? sum.value[0] / sum.value[1] : null
 }
 
 export class Trace {
@@ -26,20 +37,21 @@ export class Trace {
     const last = this.samples.at(-1)
     if (last && now - last.at < EVERY_MS - 100) return this
     const missed = last ? Math.min(SAMPLES, Math.round((now - last.at) / EVERY_MS) - 1) : 0
-    const gaps = Array.from({ length: Math.max(0, missed) }, () => ({ at: now, network: null, disk: null }))
+    const gaps = Array.from({ length: Math.max(0, missed) }, () => ({ at: now, ...NOTHING }))
     const age = () => null
     const rates = network(nodes, age).sum
-    const disks = disk(nodes, age).sum
     const sample = {
       at: now,
       network: isKnown(rates) ? rates.value[0] + rates.value[1] : null,
-      disk: isKnown(disks) && disks.value[1] > 0 ? disks.value[0] / disks.value[1] : null
+      disk: share(disk(nodes, age)),
+      cpu: share(processor(nodes, age)),
+      memory: share(memoryTotal(nodes, age))
     }
     return new Trace([...this.samples, ...gaps, sample].slice(-SAMPLES))
   }
 
   /** Always a whole minute wide; what was before the page is a gap. */
-  line(kind: 'network' | 'disk'): (number | null)[] {
+  line(kind: Exclude<keyof Sample, 'at'>): (number | null)[] {
     const known = this.samples.map((sample) => sample[kind])
     return [...Array.from({ length: SAMPLES - known.length }, () => null), ...known]
   }

@@ -5,7 +5,7 @@ import type { Access } from '../../../node/http/access.ts'
 import { buildApp } from '../../../node/http/app.ts'
 import type { App } from '../../../node/http/context.ts'
 import { createSecurity } from '../../../node/security/people.ts'
-import { MemoryPeer } from './memory-peer.ts'
+import { MemoryPeer, SIMULATED } from './memory-peer.ts'
 import { CHEAP, memoryLog } from './open-doors.ts'
 
 const EXPECTED: Record<string, Access> = {
@@ -26,6 +26,7 @@ const EXPECTED: Record<string, Access> = {
   'GET /api/v1/sessions/:id': 'viewer',
   'GET /api/v1/sessions/:id/logs': 'viewer',
   'GET /api/v1/live': 'viewer',
+  'GET /api/v1/simulation': 'viewer',
   'GET /api/v1/ca': 'viewer',
   'GET /api/v1/me': 'viewer',
   'GET /api/v1/me/logins': 'viewer',
@@ -54,6 +55,9 @@ const EXPECTED: Record<string, Access> = {
   'POST /api/v1/nodes/:id/pause': 'admin',
   'POST /api/v1/nodes/:id/resume': 'admin',
   'POST /api/v1/pause': 'admin',
+  'POST /api/v1/simulation/speed': 'admin',
+  'POST /api/v1/simulation/peers': 'admin',
+  'POST /api/v1/simulation/peers/:id/:deed': 'admin',
   'POST /api/v1/resume': 'admin',
   'POST /api/v1/invites': 'admin',
   'POST /api/v1/door': 'admin',
@@ -87,7 +91,8 @@ beforeAll(async () => {
   const api = new MemoryPeer()
   const log = memoryLog()
   const security = createSecurity({ api, log, now: Date.now, argon2: CHEAP })
-  const context = { api, log, version: '0', security, now: Date.now, urls: () => [] }
+  const simulation = { view: () => SIMULATED, setSpeed: () => {}, apply: () => {} }
+  const context = { api, log, version: '0', security, now: Date.now, urls: () => [], simulation }
   app = await buildApp(context, {
     uiDir: '/nowhere',
     hostNames: () => [],
@@ -138,8 +143,33 @@ test('a route without access does not register', () => {
   expect(() => requireAccess({ method: 'GET', url: '/x', handler: () => {} })).toThrow(/declares no access/)
 })
 
+test('a real peer has no route of the simulator', async () => {
+  const api = new MemoryPeer()
+  const log = memoryLog()
+  const urls: string[] = []
+  const security = createSecurity({ api, log, now: Date.now, argon2: CHEAP })
+  const real = await buildApp(
+    { api, log, version: '0', security, now: Date.now, urls: () => [] },
+    {
+      uiDir: '/nowhere',
+      hostNames: () => [],
+      ca: () => 'PEM',
+      localSecret: null,
+      doorOf: () => 'https',
+      onRoute: ({ url }) => urls.push(url)
+    }
+  )
+  expect(urls).toContain('/api/v1/live')
+  expect(urls.filter((url) => url.includes('simulation'))).toEqual([])
+  await real.close()
+})
+
 function knock(method: 'GET', url: string, person: string) {
-  const path = url.replace(':hash', 'a'.repeat(64)).replace(':id', 'abcdef0123456789').replace(':name', 'zoe')
+  const path = url
+    .replace(':hash', 'a'.repeat(64))
+    .replace(':id', 'abcdef0123456789')
+    .replace(':name', 'zoe')
+    .replace(':deed', 'heal')
   const headers: Record<string, string> = { host: 'localhost' }
   if (person === 'local') headers['x-test-door'] = 'local'
   else if (person === 'nobody') headers.origin = 'https://localhost'

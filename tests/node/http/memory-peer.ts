@@ -5,7 +5,14 @@ import { Readable } from 'node:stream'
 import { MeshError } from '../../../protocols/errors.ts'
 import type { SpecInput } from '../../../protocols/session/index.ts'
 import type { Attachment, Change, Created, Ledger, PeerApi, Principal } from '../../../node/http/api.ts'
-import type { EventView, NodeDetail, NodeView, SessionView, StatusView } from '../../../node/http/views.ts'
+import type {
+  EventView,
+  NodeDetail,
+  NodeView,
+  SessionView,
+  SimulationView,
+  StatusView
+} from '../../../node/http/views.ts'
 
 export class MemoryLedger implements Ledger {
   readonly #values: Map<string, Uint8Array>
@@ -217,6 +224,18 @@ export class MemoryPeer implements PeerApi {
   }
 }
 
+export const SIMULATED: SimulationView = {
+  seed: 1,
+  peers: 3,
+  nowMs: 1000,
+  wallMs: 1_767_225_601_000,
+  speed: 1,
+  achieved: 1,
+  eventsPerS: 100,
+  off: [],
+  cut: []
+}
+
 export function statusOf(peerId: string, name: string): StatusView {
   return {
     peerId,
@@ -233,7 +252,8 @@ export function statusOf(peerId: string, name: string): StatusView {
     doors: [],
     offers: [],
     paused: false,
-    leash: { connected: true, children: 0 }
+    leash: { connected: true, children: 0 },
+    simulation: null
   }
 }
 
