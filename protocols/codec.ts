@@ -95,6 +95,32 @@ export function decodeAs<T>(schema: z.ZodType<T>, bytes: Uint8Array, what: strin
   throw new MeshError('WIRE_INVALID', `${what}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is invalid'}`)
 }
 
+/**
+ * What bytes say, looked at once for each array of bytes: values and bytes are never changed, and simulated peers of one process
+ * share both. One array is always read the same way.
+ */
+const readings = new WeakMap<Uint8Array, object>()
+
+export function readOnce<T extends object>(bytes: Uint8Array, read: (bytes: Uint8Array) => T): T {
+  const known = readings.get(bytes) as T | undefined
+  if (known !== undefined) return known
+  const value = read(bytes)
+  readings.set(bytes, value)
+  return value
+}
+
+/** The other way round, for a value of many fields that goes to several disks: its bytes, made once. */
+const writings = new WeakMap<object, Uint8Array>()
+
+export function writeOnce(value: object): Uint8Array {
+  const known = writings.get(value)
+  if (known !== undefined) return known
+  const bytes = encodeCbor(value)
+  writings.set(value, bytes)
+  readings.set(bytes, value)
+  return bytes
+}
+
 /** One frame of a plane. Throws WIRE_LIMIT above FRAME_MAX: a sender's bug, since every message has bounds below it. */
 export function encodeFrame(message: unknown): Uint8Array {
   const bytes = encodeCbor(message)

@@ -82,6 +82,11 @@ export interface Network {
    * True says nothing about arrival. Frames handed over before `down` may be lost.
    */
   send(peer: PeerId, plane: Plane, frame: Uint8Array): boolean
+  /**
+   * Only where both ends live in one memory (the simulator): `send` for a message that needs no encoding. Absent otherwise.
+   * Nobody changes it any more; the other end gets it as `message`.
+   */
+  hand?(peer: PeerId, plane: Plane, message: object): boolean
   /** Closes the link; `down` follows. */
   close(peer: PeerId, why: string): void
   /** Addresses at which others can dial this peer now (multiaddr text; opaque to protocols). */
@@ -103,6 +108,8 @@ export interface NetworkHandler {
   down(peer: PeerId, why: DownReason): void
   dialFailed(peer: PeerId, why: DownReason, detail: string): void
   frame(peer: PeerId, plane: Plane, bytes: Uint8Array): void
+  /** A message that came by `hand`, as the sender made it. */
+  message?(peer: PeerId, plane: Plane, message: object): void
   /** After a refused `send`: the queue of that plane has fallen below half. */
   drain(peer: PeerId, plane: Plane): void
   /** Discovery introduces a peer of this mesh: a hint for addresses, never identity. */

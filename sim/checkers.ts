@@ -1,6 +1,9 @@
 /** What must be true whatever happened (PROTOCOLS.md 2.8.4), looked at from outside of the peers. Violations are sentences. */
 import { FINAL_STATES } from '../protocols/session/index.ts'
+import type { PeerId } from '../protocols/ports.ts'
+import type { SessionRecord } from '../protocols/session/index.ts'
 import type { Job, SimMesh } from './mesh.ts'
+import type { Run, RunLog } from './run-log.ts'
 
 /** Time in which some PCs did not hear others, and may rightly have taken them for dead. */
 export interface Disturbance {
@@ -26,6 +29,9 @@ export function unfinished(mesh: SimMesh, jobs: readonly Job[]): string[] {
     const record = mesh.session(id)
     if (record === undefined || FINAL_STATES.has(record.state)) continue
     const open = mesh.world.runs.of(record.id).filter((run) => run.toMs === undefined)
+    // each PC keeps a frozen run of it: a person must say which one counts
+    if (record.state === 'pending' && mesh.running.every(({ peer }) => peer?.sessions.forks.has(record.id) === true))
+      continue
     if (open.length === 1 && record.state === 'running' && open[0]!.peer === record.runner) continue
     found.push(
       `session ${record.id} is "${record.state}" (epoch ${record.epoch}) and ${open.length} processes of it run`
@@ -45,4 +51,76 @@ export function untimelyOverlaps(mesh: SimMesh, disturbances: readonly Disturban
       ([a, b]) =>
         `session ${b.session} ran twice at ${(b.fromMs / 1000).toFixed(3)} s: epoch ${a.epoch} and epoch ${b.epoch}, without a partition`
     )
+}
+
+/** A peer that wakes from a stall may start what it owned before, and stops it with the first word that it hears. */
+const FALSE_START_MS = 50
+
+/**
+ * Runs of one session that overlap in time, and epochs that ran on two PCs, outside of the excused times. `stalled`: a
+ * peer program had stood still for longer than its leash.
+ */
+export function doubleRuns(
+  log: Pick<RunLog, 'runs' | 'overlaps'>,
+  excused: (atMs: number) => boolean,
+  stalled: (atMs: number) => boolean = () => false
+): { text: string; atMs: number }[] {
+  const found: { text: string; atMs: number }[] = []
+  for (const [a, b] of log.overlaps()) {
+    if (excused(b.fromMs)) continue
+    const falseStart = Math.min(lengthOf(a), lengthOf(b)) < FALSE_START_MS
+    if (falseStart && stalled(b.fromMs)) continue
+    const text = `session ${b.session.slice(0, 6)} ran twice at ${(b.fromMs / 1000).toFixed(3)} s: epoch ${a.epoch} and epoch ${b.epoch}, though nothing parted the PCs`
+    found.push({ text, atMs: b.fromMs })
+  }
+  const places = new Map<string, Run>()
+  for (const run of log.runs) {
+    const key = `${run.session}/${run.epoch}`
+    const before = places.get(key)
+    if (before === undefined) places.set(key, run)
+    else if (before.peer !== run.peer && !excused(run.fromMs)) {
+      const text = `epoch ${run.epoch} of session ${run.session.slice(0, 6)} ran on two PCs, though nothing parted them`
+      found.push({ text, atMs: run.fromMs })
+    }
+  }
+  return found
+}
+
+const lengthOf = ({ fromMs, toMs }: Run): number => (toMs ?? Infinity) - fromMs
+
+/** In the end all that keep a session tell the same of it. */
+export function twinResults(mesh: Pick<SimMesh, 'pcs'>, jobs: readonly Job[]): string[] {
+  const found: string[] = []
+  for (const { id } of jobs) {
+    const told = new Map<string, PeerId>()
+    for (const { peer } of mesh.pcs) {
+      const record = id === undefined ? undefined : peer?.sessions.records.all.get(id)
+      if (record !== undefined && FINAL_STATES.has(record.state) && record.keepers.includes(peer!.self))
+        told.set(endOf(record), peer!.self)
+    }
+    if (told.size > 1)
+      found.push(`session ${id!.slice(0, 6)} ended in ${told.size} ways: ${[...told.keys()].join(' and ')}`)
+  }
+  return found
+}
+
+const endOf = ({ state, epoch, exit }: SessionRecord): string =>
+  `${state} in epoch ${epoch}${exit === undefined ? '' : ` with ${exit.code ?? exit.signal}`}`
+
+/** In the end everyone is told the same of each session as its keepers know. */
+export function staleSummaries(mesh: Pick<SimMesh, 'pcs' | 'session'>, jobs: readonly Job[]): string[] {
+  const found: string[] = []
+  for (const { id } of jobs) {
+    const record = mesh.session(id)
+    if (record === undefined) continue
+    for (const { name, peer } of mesh.pcs) {
+      const told = peer?.summary(record.id)
+      if (told?.epoch === record.epoch && told.state === record.state) continue
+      const what = told === undefined ? 'nothing' : `"${told.state}" in epoch ${told.epoch}`
+      found.push(
+        `${name} shows ${what} for session ${record.id.slice(0, 6)}, which is "${record.state}" in epoch ${record.epoch}`
+      )
+    }
+  }
+  return found
 }

@@ -20,6 +20,8 @@ export interface Entry {
   order: number
   /** Undefined once it fired or was cleared. */
   fn: (() => void) | undefined
+  /** Nothing of a program that was killed fires. */
+  owner: SimProcess | undefined
 }
 
 export class Timeline {
@@ -32,9 +34,14 @@ export class Timeline {
   #cleared = 0
   #atOnce = 0
 
+  /** Entries armed now. */
+  get size(): number {
+    return this.#heap.length - this.#cleared
+  }
+
   /** Negative and absent delays count as zero; `fn` never runs inside this call. */
-  at(delayMs: number, fn: () => void): Entry {
-    const entry = { atMs: this.nowMs + onGrid(delayMs), order: this.#armed++, fn }
+  at(delayMs: number, fn: () => void, owner?: SimProcess): Entry {
+    const entry: Entry = { atMs: this.nowMs + onGrid(delayMs), order: this.#armed++, fn, owner }
     this.#push(entry)
     return entry
   }
@@ -57,13 +64,25 @@ export class Timeline {
         this.#cleared--
         continue
       }
+      const { owner } = next
+      if (owner !== undefined && owner.pausedUntilMs > next.atMs && owner.alive) {
+        // what is due during a pause happens after it, in the order in which it would have
+        next.atMs = owner.pausedUntilMs
+        next.order = this.#armed++
+        this.#push(next)
+        continue
+      }
       next.fn = undefined
       this.#atOnce = next.atMs === this.nowMs ? this.#atOnce + 1 : 0
       if (this.#atOnce > AT_ONCE_MAX)
         throw new Error(`time stands still at ${next.atMs} ms: something arms itself again and again without a delay`)
       this.nowMs = next.atMs
       this.fired++
-      fn()
+      if (owner === undefined) fn()
+      else if (owner.alive) {
+        fn()
+        if (owner.eventMs > 0) owner.pausedUntilMs = next.atMs + onGrid(owner.eventMs)
+      }
       return true
     }
   }
@@ -134,29 +153,50 @@ function isBefore(a: Entry, b: Entry): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
 }
 
+/** How the clock of a PC goes wrong. Shared by all programs that run on it, one after the other. */
+export interface ClockFault {
+  /** Its seconds for each true one. */
+  rate: number
+  /** Added to the date only. */
+  wallOffsetMs: number
+}
+
 /**
- * One run of a simulated program. Whatever it armed is silent once it has been killed, as it would be with a real one.
+ * One run of a simulated program. Whatever it armed is silent once it has been killed, as it would be with a real one; while
+ * it is paused, all of it waits.
  */
 export class SimProcess implements Clock {
   alive = true
   readonly timeline: Timeline
-  /** Added to the date only: a PC whose clock is wrong. */
-  wallOffsetMs = 0
+  readonly #fault: ClockFault
+  /** Nothing of it runs before. */
+  pausedUntilMs = -Infinity
+  /** Time that each event takes on a slow PC. */
+  eventMs = 0
 
-  constructor(timeline: Timeline) {
+  constructor(timeline: Timeline, fault: ClockFault = { rate: 1, wallOffsetMs: 0 }) {
     this.timeline = timeline
+    this.#fault = fault
+  }
+
+  get paused(): boolean {
+    return this.pausedUntilMs > this.timeline.nowMs
+  }
+  /** Stalled until then, at least. */
+  pause(forMs: number): void {
+    this.pausedUntilMs = Math.max(this.pausedUntilMs, this.timeline.nowMs + onGrid(forMs))
   }
 
   mono(): number {
-    return this.timeline.nowMs
+    return this.timeline.nowMs * this.#fault.rate
   }
   wall(): number {
-    return Math.floor(WALL_START_MS + this.timeline.nowMs + this.wallOffsetMs)
+    return Math.floor(WALL_START_MS + this.timeline.nowMs + this.#fault.wallOffsetMs)
   }
   setTimeout(fn: () => void, delayMs: number): Timer {
-    return this.timeline.at(delayMs, () => {
-      if (this.alive) fn()
-    })
+    const { rate } = this.#fault
+    // a grid step later, so that rounding fires nothing before its time on this clock; what is due at once keeps its order
+    return this.timeline.at(rate === 1 || delayMs <= 0 ? delayMs : delayMs / rate + 1 / GRID, fn, this)
   }
   clearTimeout(timer: Timer): void {
     if (timer !== undefined) this.timeline.clear(timer as Entry)

@@ -53,9 +53,29 @@ function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(hash('sha256', parts.length === 1 ? parts[0]! : Buffer.concat(parts), 'buffer'))
 }
 
-/** 64 bytes, like Ed25519. */
+/** 64 bytes, like Ed25519. Two multiply-xor lanes over key and bytes, spread out: nobody here tries to forge one. */
 function tag(secret: Uint8Array, bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(hash('sha512', Buffer.concat([secret, bytes]), 'buffer'))
+  let a = 0x811c9dc5 ^ bytes.length
+  let b = 0x2545f491
+  for (let i = 0; i < secret.length; i++) {
+    a = Math.imul(a ^ secret[i]!, 0x01000193)
+    b = Math.imul(b + secret[i]!, 0x9e3779b1) ^ (b >>> 13)
+  }
+  for (let i = 0; i < bytes.length; i++) {
+    a = Math.imul(a ^ bytes[i]!, 0x01000193)
+    b = Math.imul(b + bytes[i]!, 0x9e3779b1) ^ (b >>> 13)
+  }
+  const out = new Uint8Array(64)
+  for (let i = 0; i < 64; i += 4) {
+    a = Math.imul(a ^ (b >>> 15), 0x85ebca6b) + i
+    b = Math.imul(b ^ (a >>> 13), 0xc2b2ae35)
+    const word = a ^ b
+    out[i] = word
+    out[i + 1] = word >>> 8
+    out[i + 2] = word >>> 16
+    out[i + 3] = word >>> 24
+  }
+  return out
 }
 
 function nameOf(publicKey: Uint8Array): string {

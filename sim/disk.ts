@@ -12,6 +12,13 @@ interface Batch {
   answered: boolean
 }
 
+/** Sees what is about to be written and what has just reached the disk. */
+export interface DiskTap {
+  writes(ops: readonly StoreOp[], sync: boolean): void
+  /** Before the program hears of it. */
+  synced(ops: readonly StoreOp[]): void
+}
+
 export interface DiskTimes {
   loadMs: number
   /** Into the page cache. */
@@ -26,7 +33,12 @@ const TIMES: DiskTimes = { loadMs: 0.2, writeMs: 0.05, syncMinMs: 0.3, syncMaxMs
 export class SimDisk {
   /** While set, every batch that puts something is refused. */
   full = false
-  readonly #times: DiskTimes
+  /** While set, every batch is refused. */
+  readOnly = false
+  /** While set, nothing can be read. */
+  unreadable = false
+  tap: DiskTap | undefined
+  readonly times: DiskTimes
   readonly #random: Random
   #durable = new Map<string, Uint8Array>()
   /** As a program sees it: durable plus `#unsynced`. */
@@ -35,7 +47,7 @@ export class SimDisk {
 
   constructor(random: Random, times: Partial<DiskTimes> = {}) {
     this.#random = random
-    this.#times = { ...TIMES, ...times }
+    this.times = { ...TIMES, ...times }
   }
 
   /** The store as that program uses it. */
@@ -49,16 +61,28 @@ export class SimDisk {
     }
     return {
       load: (prefix, done) => {
+        if (this.unreadable) {
+          const error = new MeshError('STORE_FAILED', `the disk gave a read error for "${prefix}"; check the disk`)
+          return void process.setTimeout(() => done(error, []), this.times.loadMs)
+        }
         const pairs = this.#read(prefix)
-        process.setTimeout(() => done(undefined, pairs), this.#times.loadMs)
+        process.setTimeout(() => done(undefined, pairs), this.times.loadMs)
       },
       write: (ops, { sync }, done) => {
+        if (!process.alive) return
         if (this.full && ops.some((op) => 'put' in op)) {
           const error = new MeshError('STORE_FAILED', 'the disk is full: nothing was written; make room on it')
-          return answerIn(this.#times.writeMs, () => done(error))
+          return answerIn(this.times.writeMs, () => done(error))
         }
+        if (this.readOnly) {
+          const error = new MeshError('STORE_FAILED', 'the disk is read-only: nothing was written; check the disk')
+          return answerIn(this.times.writeMs, () => done(error))
+        }
+        this.tap?.writes(ops, sync)
+        // what watches may have cut the power
+        if (!process.alive) return
         const batch = this.#take(ops)
-        if (!sync) return answerIn(this.#times.writeMs, () => ((batch.answered = true), done()))
+        if (!sync) return answerIn(this.times.writeMs, () => ((batch.answered = true), done()))
         // Sync batches of one moment share one flush.
         if (flush === undefined || process.mono() !== flush.atMs) {
           flush = { batches: [], atMs: process.mono() }
@@ -106,9 +130,9 @@ export class SimDisk {
   }
 
   #take(ops: readonly StoreOp[]): Batch {
-    const own = ops.map((op) => ('put' in op ? { put: op.put, value: op.value.slice() } : { del: op.del }))
-    const batch = { ops: own, answered: false }
-    apply(this.#view, own)
+    // kept as they are: nobody changes bytes that he has written
+    const batch = { ops, answered: false }
+    apply(this.#view, ops)
     this.#unsynced.push(batch)
     return batch
   }
@@ -116,7 +140,22 @@ export class SimDisk {
   #sync(batches: readonly Batch[]): void {
     const last = batches.at(-1)
     const end = last === undefined ? -1 : this.#unsynced.indexOf(last)
-    for (const batch of this.#unsynced.splice(0, end + 1)) apply(this.#durable, batch.ops)
+    const reached = this.#unsynced.splice(0, end + 1)
+    for (const batch of reached) apply(this.#durable, batch.ops)
+    if (this.tap !== undefined) for (const { ops } of reached) this.tap.synced(ops)
+  }
+
+  /** Pairs as a program sees them now. */
+  get size(): number {
+    return this.#view.size
+  }
+
+  /** A bit of one value flips. The checksum of the store shows it, and the value is dropped at the next load. */
+  rot(prefix: string, random: Random): string | undefined {
+    const keys = [...this.#durable.keys()].filter((key) => key.startsWith(prefix))
+    const key = keys[Math.floor(random.float() * keys.length)]
+    if (key !== undefined) this.#durable.delete(key)
+    return key
   }
 
   #keepFirst(count: number): void {
@@ -131,7 +170,7 @@ export class SimDisk {
   }
 
   #flushMs(): number {
-    const { syncMinMs, syncMaxMs } = this.#times
+    const { syncMinMs, syncMaxMs } = this.times
     return syncMinMs + this.#random.float() * (syncMaxMs - syncMinMs)
   }
 

@@ -14,9 +14,20 @@ export interface LinkShape {
   /** Added to each frame, 0 to this, uniform. */
   jitterMs: number
   bytesPerMs: number
+  /** Share of frames that are lost and sent again: what waits behind them in the stream waits too. */
+  stallRatio?: number
+  /** Share of the stalls that end with a reset of the connection. */
+  resetRatio?: number
+  /** Share of frames that take up to `tailMs` longer, most of them far less. */
+  tailRatio?: number
+  tailMs?: number
+  /** No stream at all: frames overtake each other, are lost and come twice. For stress beyond what is promised. */
+  datagrams?: { lossRatio: number; twiceRatio: number; lateMs: number }
 }
 /** Gigabit Ethernet behind one switch, with the scheduling of busy desktops. */
 export const LAN: LinkShape = { latencyMs: 0.3, jitterMs: 0.4, bytesPerMs: 125_000 }
+
+const ENCODED_EACH = 100
 
 export interface Station {
   readonly index: number
@@ -27,6 +38,13 @@ export interface Station {
   /** The program that listens here now. */
   program: SimNetwork | undefined
 }
+
+/** Sees each message as it is handed to the cable, and may decide what becomes of it. */
+export interface Tap {
+  sent(from: Station, to: Station, plane: Plane, kind: string, message: object): Fate
+}
+/** `reset`: lost, and the connection with it, as on a stream nothing is lost alone. */
+export type Fate = 'pass' | 'reset'
 
 export interface Traffic {
   frames: number
@@ -41,15 +59,26 @@ export class Fabric {
   readonly stations = new Map<PeerId, Station>()
   readonly traffic = new Map<Plane, Traffic>()
   readonly #byAddress = new Map<string, Station>()
-  /** Directions in which nothing passes, and since when. */
-  #blocked = new Map<number, number>()
+  tap: Tap | undefined
+  /** Directions in which nothing passes: how many faults block them, and since when. */
+  #blocked = new Map<number, { faults: number; sinceMs: number }>()
+  readonly #shapes = new Map<number, LinkShape>()
   #addresses = 0
+  readonly #wire: boolean
+  #handed = 0
 
-  constructor(options: { timeline: Timeline; trace: Trace; seed: number; shape?: LinkShape }) {
+  /** `wire`: every message goes through the codec, not only one in a hundred. */
+  constructor(options: { timeline: Timeline; trace: Trace; seed: number; shape?: LinkShape; wire?: boolean }) {
+    this.#wire = options.wire === true
     this.timeline = options.timeline
     this.trace = options.trace
     this.seed = options.seed
     this.shape = options.shape ?? LAN
+  }
+
+  /** Whether the next message handed over is to be encoded. */
+  encodesNext(): boolean {
+    return this.#wire || ++this.#handed % ENCODED_EACH === 0
   }
 
   /** A new PC with an address of its own. */
@@ -79,16 +108,22 @@ export class Fabric {
     return a.powered && b.powered && this.passes(a, b) && this.passes(b, a)
   }
 
-  /** Nothing passes from any of the first to any of the second. */
+  /** Nothing passes from any of the first to any of the second. Blocked twice, a direction is to be unblocked twice. */
   block(from: Iterable<PeerId>, to: Iterable<PeerId>): void {
-    const targets = [...to]
-    for (const a of from) {
-      for (const b of targets) {
-        if (a === b) continue
-        const key = this.#index(a) * 65_536 + this.#index(b)
-        if (!this.#blocked.has(key)) this.#blocked.set(key, this.timeline.nowMs)
-      }
-    }
+    this.#each(from, to, (key) => {
+      const known = this.#blocked.get(key)
+      if (known === undefined) this.#blocked.set(key, { faults: 1, sinceMs: this.timeline.nowMs })
+      else known.faults++
+    })
+  }
+
+  unblock(from: Iterable<PeerId>, to: Iterable<PeerId>): void {
+    this.#each(from, to, (key) => {
+      const known = this.#blocked.get(key)
+      if (known === undefined || --known.faults > 0) return
+      this.#blocked.delete(key)
+      this.#resume(key, known.sinceMs)
+    })
   }
 
   /** Groups that no longer reach each other; PCs in no group stay connected to all. */
@@ -100,12 +135,30 @@ export class Fabric {
   heal(): void {
     const blocked = this.#blocked
     this.#blocked = new Map()
+    for (const [key, { sinceMs }] of blocked) this.#resume(key, sinceMs)
+  }
+
+  /** How frames travel from one PC to another; undefined: as everywhere. */
+  reshape(from: PeerId, to: PeerId, shape: LinkShape | undefined): void {
+    const key = this.#index(from) * 65_536 + this.#index(to)
+    if (shape === undefined) this.#shapes.delete(key)
+    else this.#shapes.set(key, shape)
+  }
+
+  shapeOf(from: Station, to: Station): LinkShape {
+    if (this.#shapes.size === 0) return this.shape
+    return this.#shapes.get(from.index * 65_536 + to.index) ?? this.shape
+  }
+
+  #each(from: Iterable<PeerId>, to: Iterable<PeerId>, fn: (key: number) => void): void {
+    const targets = [...to]
+    for (const a of from) for (const b of targets) if (a !== b) fn(this.#index(a) * 65_536 + this.#index(b))
+  }
+
+  #resume(key: number, sinceMs: number): void {
     const stations = [...this.stations.values()]
-    for (const [key, sinceMs] of blocked) {
-      const from = stations[Math.floor(key / 65_536)]!
-      const to = stations[key % 65_536]!
-      from.program?.resume(to.peer, this.timeline.nowMs - sinceMs)
-    }
+    const to = stations[key % 65_536]!
+    stations[Math.floor(key / 65_536)]!.program?.resume(to.peer, this.timeline.nowMs - sinceMs)
   }
 
   /** One way between two PCs, ms: the same both ways, different for each pair. */

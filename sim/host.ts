@@ -12,6 +12,8 @@ const LEASH_MS = 5000
 const REFRESH_MS = 1000
 /** From the order to a running process, at most. */
 const SPAWN_MAX_MS = 20
+/** sessiond looks this often whether the PC slept. */
+const WAKE_MAX_MS = 500
 
 interface Child {
   order: RunOrder
@@ -36,6 +38,8 @@ export class SimHost {
   #pids = 1000
   #connected: { process: SimProcess; handler: HostHandler; sinceMs: number } | undefined
   #leash: Entry | undefined
+  /** The highest epoch ordered here, by session: sessiond refuses what is below. */
+  readonly #fences = new Map<SessionId, number>()
 
   constructor(options: { timeline: Timeline; random: Random; log: RunLog; peer: PeerId }) {
     this.#timeline = options.timeline
@@ -49,13 +53,10 @@ export class SimHost {
     return {
       attach: (handler) => {
         this.#connected = { process, handler, sinceMs: this.#timeline.nowMs }
-        if (this.#leash !== undefined) this.#timeline.clear(this.#leash)
-        this.#tell(
-          (to) => to.children([...this.#children.values()].filter((child) => child.pid !== 0).map(reportOf)),
-          5
-        )
+        this.#holdLeash()
+        this.#tellChildren(5)
       },
-      run: (order) => this.#run(order),
+      run: (order) => process.alive && this.#run(order),
       signal: (session, epoch, signal) => this.#signal(session, epoch, signal),
       freeze: (session, epoch) => this.#freeze(this.#find(session, epoch)),
       thaw: (session, epoch) => this.#thaw(this.#find(session, epoch)),
@@ -75,16 +76,62 @@ export class SimHost {
   /** The peer program is gone. Its last refresh of the leash was up to a second ago. */
   peerGone(): void {
     if (this.#connected === undefined) return
-    const agoMs = (this.#timeline.nowMs - this.#connected.sinceMs) % REFRESH_MS
+    this.#lapseUnrefreshed()
     this.#connected = undefined
-    this.#leash = this.#timeline.at(LEASH_MS - agoMs, () => {
-      for (const child of this.#children.values()) this.#freeze(child)
-    })
+    // what it ordered and is not running yet will not
+    for (const [key, child] of this.#children) if (child.pid === 0) this.#children.delete(key)
+  }
+
+  /** The peer program stands still for so long, and refreshes nothing. */
+  peerPaused(forMs: number): void {
+    if (this.#connected === undefined) return
+    this.#lapseUnrefreshed()
+    const { process } = this.#connected
+    // its first act afterwards, as the overdue timer of a real one
+    this.#timeline.at(forMs, () => this.#connected?.process === process && !process.paused && this.#holdLeash())
+  }
+
+  /** The whole PC sleeps: nothing runs. */
+  suspend(): void {
+    for (const child of this.#children.values()) this.#freeze(child)
+  }
+
+  /** sessiond sees within half a second that the PC slept, and until then the children run. */
+  wake(asleep: readonly string[]): void {
+    for (const key of asleep) this.#thaw(this.#children.get(key))
+    this.#timeline.at(this.#random.float() * WAKE_MAX_MS, () => this.#lapse())
+  }
+
+  /** What runs now, by a name for `wake`. */
+  get runningNow(): string[] {
+    return [...this.#children].filter(([, child]) => child.state === 'running').map(([key]) => key)
+  }
+
+  #holdLeash(): void {
+    if (this.#leash !== undefined) this.#timeline.clear(this.#leash)
+    this.#leash = undefined
+  }
+
+  #lapseUnrefreshed(): void {
+    if (this.#connected === undefined || this.#leash !== undefined) return
+    const agoMs = (this.#timeline.nowMs - this.#connected.sinceMs) % REFRESH_MS
+    this.#leash = this.#timeline.at(LEASH_MS - agoMs, () => this.#lapse())
+  }
+
+  /** Everything is frozen, and the peer is told as soon as it listens. */
+  #lapse(): void {
+    for (const child of this.#children.values()) this.#freeze(child)
+    this.#tellChildren(0)
+  }
+
+  #tellChildren(inMs: number): void {
+    this.#tell((to) => to.children([...this.#children.values()].filter((child) => child.pid !== 0).map(reportOf)), inMs)
   }
 
   powerCut(): void {
     this.#connected = undefined
-    if (this.#leash !== undefined) this.#timeline.clear(this.#leash)
+    this.#holdLeash()
+    this.#fences.clear()
     for (const child of this.#children.values()) this.#halt(child)
     this.#children.clear()
   }
@@ -97,6 +144,22 @@ export class SimHost {
       if (known.pid !== 0) this.#tell((to) => to.started(order.session, order.epoch, known.pid), 0)
       return
     }
+    this.#log.ordered(order.session, order.epoch, this.#peer)
+    const fence = this.#fences.get(order.session) ?? -1
+    if (order.epoch < fence) {
+      const why = `epoch ${order.epoch} is over; this PC has seen epoch ${fence}`
+      return this.#tell((to) => to.notStarted(order.session, order.epoch, why), 0)
+    }
+    this.#fences.set(order.session, order.epoch)
+    // the right of an older epoch ended with this order
+    for (const old of this.#children.values())
+      if (
+        old.order.session === order.session &&
+        old.order.epoch < order.epoch &&
+        old.pid !== 0 &&
+        old.state !== 'exited'
+      )
+        this.#exit(old, { code: null, signal: 'SIGKILL', logBytes: 0 })
     const program = programOf(order)
     const inMs = this.#random.float() * SPAWN_MAX_MS
     if ('reason' in program) {
@@ -133,7 +196,7 @@ export class SimHost {
     if (child?.state !== 'frozen' || child.pid === 0) return
     child.state = 'running'
     child.sinceMs = this.#timeline.nowMs
-    this.#log.begins(child.order.session, child.order.epoch, this.#peer)
+    this.#log.begins(child.order.session, child.order.epoch, this.#peer, child.order.cpuMilli)
     if (child.leftMs === Infinity) return
     child.end = this.#timeline.at(child.leftMs, () =>
       this.#exit(child, { code: child.exitCode, signal: null, logBytes: 0 })

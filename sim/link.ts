@@ -6,6 +6,7 @@
 import { PLANES, QUEUE_MAX } from '../protocols/ports.ts'
 import type { DownReason, Plane, Random } from '../protocols/ports.ts'
 import type { Entry } from './clock.ts'
+import type { LinkShape } from './fabric.ts'
 import type { SimNetwork } from './network.ts'
 import { createRandom } from './random.ts'
 
@@ -13,13 +14,26 @@ import { createRandom } from './random.ts'
 const GIVE_UP_MS = 15 * 60_000
 /** Longest pause between two attempts to send again. */
 const RESEND_MAX_MS = 30_000
+/** Linux sends a lost segment again after this, then after twice as long. */
+const RESEND_MIN_MS = 200
+
+/** What travels: the bytes of a frame, or a message that the other end takes as it is. */
+export interface Cargo {
+  load: object
+  /** As a frame. */
+  bytes: number
+  /** What kind of message it is, for the trace and for those who watch. */
+  kind: string
+}
 
 interface Lane {
   plane: Plane
-  frames: { bytes: Uint8Array; atMs: number }[]
+  frames: (Cargo & { atMs: number })[]
   queuedBytes: number
   lastAtMs: number
   timer: Entry | undefined
+  /** The timer's. */
+  due: () => void
   /** A send was refused: tell when there is room. */
   refused: boolean
 }
@@ -54,19 +68,58 @@ export class LinkEnd {
     return this.#latencyMs
   }
 
-  send(plane: Plane, frame: Uint8Array): boolean {
+  send(plane: Plane, cargo: Cargo): boolean {
+    const { bytes } = cargo
     const lane = this.#lane(plane)
-    if (lane.queuedBytes + frame.length > QUEUE_MAX[plane]) {
+    if (lane.queuedBytes + bytes > QUEUE_MAX[plane]) {
       lane.refused = true
       return false
     }
-    const { shape, timeline } = this.net.fabric
-    this.#freeAtMs = Math.max(this.#freeAtMs, timeline.nowMs) + frame.length / shape.bytesPerMs
-    const arrivesMs = this.#freeAtMs + this.#latencyMs + this.#random.float() * shape.jitterMs
+    const { fabric } = this.net
+    const { timeline } = fabric
+    const shape = fabric.shapeOf(this.net.station, this.far.net.station)
+    this.#freeAtMs = Math.max(this.#freeAtMs, timeline.nowMs) + bytes / shape.bytesPerMs
+    const arrivesMs = this.#freeAtMs + this.#travelMs(shape)
+    if (shape.datagrams !== undefined && plane !== 'hello') return this.#throw(lane, cargo, arrivesMs, shape.datagrams)
     lane.lastAtMs = Math.max(lane.lastAtMs, arrivesMs)
-    lane.queuedBytes += frame.length
-    lane.frames.push({ bytes: frame.slice(), atMs: lane.lastAtMs })
+    lane.queuedBytes += bytes
+    lane.frames.push({ load: cargo.load, bytes, kind: cargo.kind, atMs: lane.lastAtMs })
     if (lane.frames.length === 1) this.#arm(lane)
+    return true
+  }
+
+  /** Latency, jitter, now and then a long tail; a lost segment costs a time-out, and some cost the connection. */
+  #travelMs(shape: LinkShape): number {
+    const latencyMs = shape === this.net.fabric.shape ? this.#latencyMs : shape.latencyMs
+    let ms = latencyMs + this.#random.float() * shape.jitterMs
+    // cubed: most are short
+    if (this.#chance(shape.tailRatio)) ms += this.#random.float() ** 3 * shape.tailMs!
+    if (this.#chance(shape.stallRatio)) {
+      ms += RESEND_MIN_MS * 2 ** Math.floor(4 * this.#random.float())
+      if (this.#chance(shape.resetRatio)) this.#breakIn(ms)
+    }
+    return ms
+  }
+
+  #chance(ratio: number | undefined): boolean {
+    return ratio !== undefined && ratio > 0 && this.#random.float() < ratio
+  }
+
+  #breakIn(ms: number): void {
+    this.net.fabric.timeline.at(ms, () => this.state === 'open' && this.net.breakLink(this.far.net.self))
+  }
+
+  #throw(lane: Lane, cargo: Cargo, arrivesMs: number, how: NonNullable<LinkShape['datagrams']>): true {
+    const { timeline } = this.net.fabric
+    for (let copies = this.#chance(how.twiceRatio) ? 2 : 1; copies > 0; copies--) {
+      if (this.#chance(how.lossRatio)) continue
+      const lateMs = this.#random.float() ** 3 * how.lateMs
+      timeline.at(arrivesMs + lateMs - timeline.nowMs, () => {
+        const { far } = this
+        if (far.state === 'open' && !far.net.paused && this.#wayIsFree() && far.net.takes(far, lane.plane))
+          far.net.receive(far, lane.plane, cargo)
+      })
+    }
     return true
   }
 
@@ -90,8 +143,7 @@ export class LinkEnd {
     const { timeline } = this.net.fabric
     const resendMs = this.#random.float() * Math.min(blockedMs, RESEND_MAX_MS)
     for (const lane of this.#lanes.values()) {
-      if (lane.frames.length > 0 && lane.timer === undefined)
-        lane.timer = timeline.at(resendMs, () => this.#deliver(lane))
+      if (lane.frames.length > 0 && lane.timer === undefined) lane.timer = timeline.at(resendMs, lane.due)
     }
     this.far.#receipt()
   }
@@ -107,15 +159,23 @@ export class LinkEnd {
   #lane(plane: Plane): Lane {
     let lane = this.#lanes.get(plane)
     if (lane === undefined) {
-      lane = { plane, frames: [], queuedBytes: 0, lastAtMs: 0, timer: undefined, refused: false }
-      this.#lanes.set(plane, lane)
+      const fresh: Lane = {
+        plane,
+        frames: [],
+        queuedBytes: 0,
+        lastAtMs: 0,
+        timer: undefined,
+        due: () => this.#deliver(fresh),
+        refused: false
+      }
+      this.#lanes.set(plane, (lane = fresh))
     }
     return lane
   }
 
   #arm(lane: Lane): void {
     const { timeline } = this.net.fabric
-    lane.timer = timeline.at(lane.frames[0]!.atMs - timeline.nowMs, () => this.#deliver(lane))
+    lane.timer = timeline.at(lane.frames[0]!.atMs - timeline.nowMs, lane.due)
   }
 
   #deliver(lane: Lane): void {
@@ -128,12 +188,18 @@ export class LinkEnd {
       this.#drop(lane)
       return this.#resetFromAfar()
     }
+    if (far.net.paused) {
+      // it waits in the buffer of the socket
+      const { timeline } = this.net.fabric
+      lane.timer = timeline.at(far.net.pausedUntilMs - timeline.nowMs, lane.due)
+      return
+    }
     if (far.state === 'opening' || !far.net.takes(far, lane.plane)) return
     lane.frames.shift()
     if (lane.frames.length > 0) this.#arm(lane)
-    if (this.net.fabric.passes(far.net.station, this.net.station)) this.#release(lane, frame.bytes.length)
-    else this.#unreceipted.push({ lane, bytes: frame.bytes.length })
-    far.net.receive(far, lane.plane, frame.bytes)
+    if (this.net.fabric.passes(far.net.station, this.net.station)) this.#release(lane, frame.bytes)
+    else this.#unreceipted.push({ lane, bytes: frame.bytes })
+    far.net.receive(far, lane.plane, frame)
   }
 
   /** Receipts of the other direction get through again. */

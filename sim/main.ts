@@ -1,74 +1,140 @@
 /**
- * The simulator as a program: `replay` runs one scenario by its seed, `explore` many seeds in a row. Prints one JSON document.
- * `serve` shows a mesh on the page (serve/main.ts). Exit code 1 when a promise was broken, 2 for a wrong command line.
+ * The simulator as a program: `explore` plays many seeds, `replay` one of them or a saved plan, `shrink` makes a failing
+ * plan small, `mutations` shows that planted bugs are found, `serve` shows a mesh on the page (serve/main.ts). Prints one JSON
+ * document. Exit code 1 when a promise was broken, 2 for a wrong command line.
  */
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import { explore } from './explore.ts'
+import { FAMILIES } from './families.ts'
+import type { FamilyName } from './families.ts'
+import { findMutations } from './mutations.ts'
+import { expand } from './plan.ts'
+import type { Plan } from './plan.ts'
+import { play } from './run.ts'
 import { SCENARIOS } from './scenarios.ts'
-import type { Outcome, ScenarioName } from './scenarios.ts'
+import { shrinkFile } from './shrink.ts'
+import { tell } from './story.ts'
 
-const USAGE = `usage: omega sim replay --seed S [--scenario ${Object.keys(SCENARIOS).join('|')}]
-       omega sim explore [--seeds N] [--seed FIRST] [--scenario …]
+const USAGE = `usage: omega sim explore [--seeds N] [--seed FIRST] [--family F,…] [--workers K] [--failures DIR] [--wire]
+       omega sim replay --seed S [--family F] | --file FILE  [--until SECONDS] [--trace] [--wire]
+       omega sim replay --seed S --scenario ${Object.keys(SCENARIOS).join('|')}
+       omega sim shrink FILE
        omega sim serve [--peers N] [--seed S] [--port P] [--no-browser]
+       omega sim mutations [--seeds N] [--only NAME] [--workers K]
+families: ${Object.keys(FAMILIES).join(', ')}
 example: omega sim replay --seed 7`
 
-export function main(argv: readonly string[], print: (text: string) => void = console.log): number {
+const OPTIONS = {
+  seed: { type: 'string', default: '1' },
+  seeds: { type: 'string' },
+  family: { type: 'string' },
+  scenario: { type: 'string' },
+  file: { type: 'string' },
+  until: { type: 'string' },
+  only: { type: 'string' },
+  workers: { type: 'string', default: String(availableParallelism()) },
+  failures: { type: 'string', default: 'sim-failures' },
+  trace: { type: 'boolean' },
+  wire: { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean' }
+} as const
+
+type Print = (text: string) => void
+
+export async function main(argv: readonly string[], print: Print = console.log): Promise<number> {
   try {
-    const { positionals, values } = parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        seed: { type: 'string', default: '1' },
-        seeds: { type: 'string', default: '20' },
-        scenario: { type: 'string', default: 'faults' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean' }
-      }
-    })
+    const { positionals, values } = parseArgs({ args: [...argv], allowPositionals: true, options: OPTIONS })
     const [command, ...rest] = positionals
     if (values.help === true) return (print(USAGE), 0)
+    const file = command === 'shrink' ? rest.shift() : undefined
     if (rest.length > 0) throw new Error(`unexpected "${rest[0]}"`)
-    const scenario = scenarioOf(values.scenario)
     const seed = wholeNumber('--seed', values.seed)
-    if (command === 'replay') return replay(scenario, seed, print)
-    if (command === 'explore') return explore(scenario, seed, wholeNumber('--seeds', values.seeds), print)
-    throw new Error(command === undefined ? 'a command is missing' : `unknown command "${command}"`)
+    const workers = Math.max(1, wholeNumber('--workers', values.workers))
+    switch (command) {
+      case 'replay':
+        return replay({ ...values, seed }, print)
+      case 'explore': {
+        const report = await explore({
+          families: familiesOf(values.family ?? 'within,calm,pair,beyond'),
+          first: seed,
+          seeds: wholeNumber('--seeds', values.seeds ?? '100'),
+          workers,
+          wire: values.wire === true,
+          failuresDir: values.failures
+        })
+        print(JSON.stringify(report))
+        return report.violations === 0 ? 0 : 1
+      }
+      case 'shrink':
+        if (file === undefined) throw new Error('the file of a failing seed is missing')
+        print(JSON.stringify(shrinkFile(file)))
+        return 0
+      case 'mutations': {
+        const table = await findMutations({
+          workers,
+          seeds: wholeNumber('--seeds', values.seeds ?? '400'),
+          ...(values.only === undefined ? {} : { only: values.only })
+        })
+        print(JSON.stringify(table))
+        return table.missed.length === 0 ? 0 : 1
+      }
+      default:
+        throw new Error(command === undefined ? 'a command is missing' : `unknown command "${command}"`)
+    }
   } catch (error) {
     process.stderr.write(`sim: ${(error as Error).message}\n${USAGE}\n`)
     return 2
   }
 }
 
-function replay(scenario: ScenarioName, seed: number, print: (text: string) => void): number {
-  const result = play(scenario, seed)
+interface Replay {
+  seed: number
+  family?: string | undefined
+  scenario?: string | undefined
+  file?: string | undefined
+  until?: string | undefined
+  trace?: boolean | undefined
+  wire?: boolean | undefined
+}
+
+function replay({ seed, family, scenario, file, until, trace, wire }: Replay, print: Print): number {
+  if (scenario !== undefined) return replayScenario(scenario, seed, print)
+  const plan = file === undefined ? expand(seed, familiesOf(family ?? 'within')[0]!) : readPlan(file)
+  const options = {
+    wire: wire === true,
+    ...(until === undefined ? {} : { untilMs: 1000 * wholeNumber('--until', until) })
+  }
+  const { lines, outcome } = trace === true ? tell(plan, options) : { lines: undefined, outcome: play(plan, options) }
+  const { faults: plannedFaults, jobs: plannedJobs } = plan
+  const expanded = { ...plan.options, faults: plannedFaults.length, jobs: plannedJobs.length }
+  print(JSON.stringify({ ...outcome, options: expanded, ...(lines === undefined ? {} : { trace: lines }) }))
+  return outcome.violations.length === 0 ? 0 : 1
+}
+
+/** The fixed stories of before; a run that broke down is a violation too. */
+function replayScenario(name: string, seed: number, print: Print): number {
+  if (!Object.hasOwn(SCENARIOS, name))
+    throw new Error(`--scenario: there is no "${name}"; there are ${Object.keys(SCENARIOS).join(', ')}`)
+  const result = SCENARIOS[name as keyof typeof SCENARIOS](seed)
   print(JSON.stringify(result))
   return result.violations.length === 0 ? 0 : 1
 }
 
-function explore(scenario: ScenarioName, first: number, seeds: number, print: (text: string) => void): number {
-  let faults = 0
-  const failing: { seed: number; violations: string[] }[] = []
-  for (let seed = first; seed < first + seeds; seed++) {
-    const result = play(scenario, seed)
-    faults += result.faults.length
-    if (result.violations.length > 0) failing.push({ seed, violations: result.violations })
-  }
-  const violations = failing.reduce((sum, { violations: found }) => sum + found.length, 0)
-  print(JSON.stringify({ scenario, seeds, violations, faults, failing }))
-  return violations === 0 ? 0 : 1
+export function readPlan(file: string): Plan {
+  const plan = JSON.parse(readFileSync(file, 'utf8')) as Plan
+  if (!Number.isSafeInteger(plan.seed) || !Object.hasOwn(FAMILIES, plan.family) || !Array.isArray(plan.faults))
+    throw new Error(`${file} is no plan of this simulator`)
+  return plan
 }
 
-/** A run that broke down is a violation too. */
-function play(scenario: ScenarioName, seed: number): Outcome {
-  try {
-    return SCENARIOS[scenario](seed)
-  } catch (error) {
-    return { scenario, seed, traceHash: '', simulatedMs: 0, faults: [], violations: [(error as Error).message] }
-  }
-}
-
-function scenarioOf(name: string): ScenarioName {
-  if (Object.hasOwn(SCENARIOS, name)) return name as ScenarioName
-  throw new Error(`--scenario: there is no "${name}"; there are ${Object.keys(SCENARIOS).join(', ')}`)
+function familiesOf(text: string): FamilyName[] {
+  return text.split(',').map((name) => {
+    if (Object.hasOwn(FAMILIES, name)) return name as FamilyName
+    throw new Error(`--family: there is no "${name}"; there are ${Object.keys(FAMILIES).join(', ')}`)
+  })
 }
 
 function wholeNumber(option: string, text: string): number {
@@ -81,5 +147,5 @@ if (import.meta.main) {
   const [command, ...rest] = process.argv.slice(2)
   // The only command that needs doors: they are loaded for it alone.
   if (command === 'serve') process.exitCode = await (await import('./serve/main.ts')).main(rest)
-  else process.exitCode = main(process.argv.slice(2))
+  else process.exitCode = await main(process.argv.slice(2))
 }

@@ -25,13 +25,17 @@ import { SimPc } from './pc.ts'
 import type { Capacity, World } from './pc.ts'
 import { createRandom } from './random.ts'
 import { RunLog } from './run-log.ts'
+import { Sites } from './sites.ts'
 import { Trace } from './trace.ts'
+import type { Watch } from './watch.ts'
 
 export interface MeshOptions {
   seed: number
   /** How many, or their names. */
   peers: number | readonly string[]
   shape?: LinkShape
+  /** Longest flush of the disks, ms. */
+  syncMaxMs?: number
   /** Default: yes. */
   discovery?: boolean
   /** Of each PC. Default: 4 cores, 8 GiB. */
@@ -44,6 +48,8 @@ export interface MeshOptions {
   warm?: boolean
   /** Limits of membership other than its own. */
   membership?: Partial<MembershipSettings>
+  /** Every message goes through the codec; otherwise one in a hundred. */
+  wire?: boolean
   /** How a person runs this again; part of every failure. */
   replay?: string
 }
@@ -69,6 +75,9 @@ export function startMesh(options: MeshOptions): SimMesh {
 export class SimMesh {
   readonly seed: number
   readonly world: World
+  readonly sites: Sites
+  /** What must hold at every moment, where somebody looks. */
+  watch: Watch | undefined
   readonly #trace = new Trace()
   readonly #replay: string
   #jobs = 0
@@ -83,6 +92,7 @@ export class SimMesh {
       timeline,
       trace: this.#trace,
       seed,
+      wire: options.wire === true,
       ...(options.shape === undefined ? {} : { shape: options.shape })
     })
     const root = ring.key('root')
@@ -105,6 +115,9 @@ export class SimMesh {
     const names = typeof peers === 'number' ? Array.from({ length: peers }, (_, i) => `pc${i}`) : peers
     this.#enrol(names, options.capacity ?? { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 })
     if (options.acquainted === true || options.warm === true) this.#acquaint()
+    if (options.syncMaxMs !== undefined)
+      for (const pc of this.pcs) pc.disk.times.syncMaxMs = Math.max(pc.disk.times.syncMinMs, options.syncMaxMs)
+    this.sites = new Sites(this)
   }
 
   get pcs(): readonly SimPc[] {
@@ -198,10 +211,10 @@ export class SimMesh {
   // ---- work ----
 
   /** `command`: a program of simulated PCs (host.ts). The answer fills in as virtual time passes. */
-  submit(which: Which, command: string, spec: Partial<SessionSpec> = {}): Job {
+  submit(which: Which, command: string, spec: Partial<SessionSpec> = {}, key = this.#jobs++): Job {
     const pc = this.pc(which)
     const job: Job = { id: undefined, durability: undefined, error: undefined }
-    const nonce = createRandom(this.seed, 'job', this.#jobs++).bytes(16)
+    const nonce = createRandom(this.seed, 'job', key).bytes(16)
     const defaults: SessionSpec = {
       appUri: 'shell:' + command,
       args: [],
@@ -219,6 +232,7 @@ export class SimMesh {
       job.error = error
       job.id = result?.record.id
       job.durability = result?.durability
+      if (error === undefined) this.sites.accepted(pc)
     })
     return job
   }

@@ -2,11 +2,14 @@
  * The Network port of one simulated program: dials, links and frames over the fabric. Nothing is told from inside a call,
  * and nothing at all after the program stopped or was killed.
  */
-import { FRAME_MAX, PLANE_ACCESS, PLANES } from '../protocols/ports.ts'
+import { encodeFrame } from '../protocols/codec.ts'
+import { FRAME_MAX, PLANE_ACCESS } from '../protocols/ports.ts'
 import type { DownReason, Network, NetworkHandler, PeerId, Plane } from '../protocols/ports.ts'
 import type { SimProcess } from './clock.ts'
 import type { Fabric, Station } from './fabric.ts'
 import { LinkEnd } from './link.ts'
+import type { Cargo } from './link.ts'
+import { sizeOf } from './size.ts'
 
 /** A PC that does not answer is given up after this. */
 export const DIAL_TIMEOUT_MS = 5000
@@ -43,6 +46,13 @@ export class SimNetwork implements Network {
     return this.#process.alive && !this.#stopped
   }
 
+  get paused(): boolean {
+    return this.#process.paused
+  }
+  get pausedUntilMs(): number {
+    return this.#process.pausedUntilMs
+  }
+
   attach(handler: NetworkHandler): void {
     this.#handler = handler
   }
@@ -60,9 +70,34 @@ export class SimNetwork implements Network {
   send(peer: PeerId, plane: Plane, frame: Uint8Array): boolean {
     if (frame.length > FRAME_MAX)
       throw new RangeError(`a frame has at most ${FRAME_MAX} bytes, this one ${frame.length}`)
+    return this.#post(peer, plane, { load: frame.slice(), bytes: frame.length, kind: plane })
+  }
+
+  /** One message in a hundred, or each with `wire`, goes through the codec all the same. */
+  hand(peer: PeerId, plane: Plane, message: object): boolean {
+    const bytes = sizeOf(message)
+    const { t } = message as { t?: unknown }
+    const kind = typeof t === 'string' ? t : plane
+    const { tap } = this.fabric
+    const end = this.#ends.get(peer)
+    if (tap !== undefined && end?.state === 'open' && this.running) {
+      const fate = tap.sent(this.station, end.far.net.station, plane, kind, message)
+      if (fate === 'reset') {
+        this.breakLink(peer)
+        return true
+      }
+    }
+    if (bytes <= FRAME_MAX && !this.fabric.encodesNext()) return this.#post(peer, plane, { load: message, bytes, kind })
+    const frame = encodeFrame(message)
+    if (frame.length !== bytes)
+      throw new Error(`"${kind}" on plane ${plane} takes ${frame.length} bytes and was reckoned to take ${bytes}`)
+    return this.#post(peer, plane, { load: frame, bytes, kind })
+  }
+
+  #post(peer: PeerId, plane: Plane, cargo: Cargo): boolean {
     const end = this.#ends.get(peer)
     if (!this.running || end?.state !== 'open') return false
-    return this.takes(end, plane) && end.send(plane, frame)
+    return this.takes(end, plane) && end.send(plane, cargo)
   }
 
   close(peer: PeerId, _why: string): void {
@@ -102,6 +137,7 @@ export class SimNetwork implements Network {
 
   /** Discovery speaks. */
   see(peer: PeerId, addresses: readonly string[]): void {
+    if (this.paused) return void this.#process.setTimeout(() => this.see(peer, addresses), 0)
     this.#trace('seen', peer)
     this.#handler?.seen(peer, addresses)
   }
@@ -112,14 +148,20 @@ export class SimNetwork implements Network {
     return end.standing === 'member' || PLANE_ACCESS[plane] === 'probation'
   }
 
-  receive(end: LinkEnd, plane: Plane, bytes: Uint8Array): void {
+  receive(end: LinkEnd, plane: Plane, { load, bytes, kind }: Cargo): void {
     if (!this.running) return
-    const { trace } = this.fabric
-    this.#trace('frame', end.far.net.self)
-    trace.number(PLANES.indexOf(plane))
-    trace.bytes(bytes)
-    this.fabric.count(plane, bytes.length)
-    this.#handler?.frame(end.far.net.self, plane, bytes)
+    const from = end.far.net
+    const { trace, timeline } = this.fabric
+    trace.text(kind)
+    trace.number(timeline.nowMs)
+    trace.whole(from.station.index * 65_536 + this.station.index)
+    trace.whole(bytes)
+    this.fabric.count(plane, bytes)
+    if (!(load instanceof Uint8Array)) this.#handler?.message!(from.self, plane, load)
+    else {
+      if (plane === 'hello') trace.bytes(load)
+      this.#handler?.frame(from.self, plane, load)
+    }
     if (end.standing === 'probation') this.#askAgain(end)
   }
 
@@ -150,7 +192,8 @@ export class SimNetwork implements Network {
     const tripMs = this.fabric.latencyMs(this.station, there)
     this.#process.setTimeout(() => {
       if (!this.#dials.has(peer)) return
-      if (!this.fabric.reachesBothWays(this.station, there)) return next(silence, DIAL_TIMEOUT_MS)
+      if (!this.fabric.reachesBothWays(this.station, there) || there.program?.paused === true)
+        return next(silence, DIAL_TIMEOUT_MS)
       const failure = this.#call(peer, there, address)
       if (failure !== undefined) next(failure, tripMs)
     }, tripMs * HANDSHAKE_TRIPS)
@@ -166,6 +209,7 @@ export class SimNetwork implements Network {
       this.#dials.delete(peer)
       return undefined
     }
+    if (program.paused) return { why: 'timeout', detail: `${address}: no answer` }
     const own = this.#handler?.gate(peer) ?? 'deny'
     const theirs = program.#handler?.gate(this.self) ?? 'deny'
     if (own === 'deny') return { why: 'denied', detail: `${address}: this peer is not let in` }
@@ -180,7 +224,7 @@ export class SimNetwork implements Network {
   /** The called side has the link at once, the calling side one trip later. */
   #link(program: SimNetwork, own: Standing, theirs: Standing, address: string): void {
     const peer = program.self
-    if (!program.running || this.#ends.has(peer) || program.#ends.has(this.self)) {
+    if (!program.running || program.paused || this.#ends.has(peer) || program.#ends.has(this.self)) {
       if (this.#ends.has(peer)) this.#dials.delete(peer)
       else this.#dialFailed(peer, { why: 'reset', detail: `${address}: closed while opening` })
       return

@@ -9,7 +9,7 @@ import type { MembershipSettings } from '../protocols/membership/index.ts'
 import { Peer } from '../protocols/peer/index.ts'
 import type { BlobRef, Log, PeerId, Random } from '../protocols/ports.ts'
 import { SimProcess } from './clock.ts'
-import type { Timeline } from './clock.ts'
+import type { ClockFault, Timeline } from './clock.ts'
 import type { KeyRing, SimKey } from './crypto.ts'
 import { announce } from './discovery.ts'
 import { SimDisk } from './disk.ts'
@@ -53,6 +53,7 @@ export class SimPc {
   readonly disk: SimDisk
   readonly host: SimHost
   readonly capacity: Capacity
+  readonly clock: ClockFault = { rate: 1, wallOffsetMs: 0 }
   /** Last lines of the program's log, over all its runs. */
   readonly log: string[] = []
   /** The running peer program. */
@@ -61,8 +62,12 @@ export class SimPc {
   readonly #certificate: Uint8Array
   #process: SimProcess | undefined
   #network: SimNetwork | undefined
-  #starts = 0
+  /** How often the peer program was started. */
+  starts = 0
   #offSinceMs = 0
+  /** While it sleeps: what ran when it fell asleep. */
+  #asleep: readonly string[] | undefined
+  #eventMs = 0
 
   constructor(
     world: World,
@@ -92,23 +97,32 @@ export class SimPc {
     return this.#process?.alive === true
   }
 
+  /** Stalled or asleep: nothing that it is asked reaches it. */
+  get paused(): boolean {
+    return this.#process?.paused === true
+  }
+
+  get asleep(): boolean {
+    return this.#asleep !== undefined
+  }
+
   /** Switches the PC on where it is off, and starts the peer program where none runs. */
   start(): void {
-    if (this.running) return
+    if (this.running || this.#asleep !== undefined) return
     const { fabric, timeline, discovery } = this.#world
-    if (!this.station.powered) {
-      this.station.powered = true
-      for (const pc of this.#world.pcs) pc.#network?.resume(this.id, timeline.nowMs - this.#offSinceMs)
-    }
-    this.#starts++
-    const process = new SimProcess(timeline)
+    if (!this.station.powered) this.#powered()
+    this.starts++
+    const process = new SimProcess(timeline, this.clock)
+    process.eventMs = this.#eventMs
     const network = new SimNetwork(fabric, this.station, process)
     this.#process = process
     this.#network = network
-    if (discovery) announce(network, process, fabric, this.#random('discovery', this.#starts))
+    if (discovery) announce(network, process, fabric, this.#random('discovery', this.starts))
     this.peer = this.#peer(process, network)
     this.peer.start((error) => {
-      if (error === undefined) this.#sense(process)
+      if (error === undefined) return this.#sense(process)
+      // it says why and ends
+      timeline.at(0, () => this.#process === process && this.killPeerProcess())
     })
   }
 
@@ -117,11 +131,40 @@ export class SimPc {
     if (this.#end()) this.disk.programKilled()
   }
 
+  /** The peer program stands still: its event loop is blocked, or it was stopped by a signal. sessiond goes on. */
+  pause(forMs: number): void {
+    if (!this.running || this.#asleep !== undefined) return
+    this.#process!.pause(forMs)
+    this.host.peerPaused(forMs)
+  }
+
+  /** A busy PC: each event of the peer program takes so long. */
+  slow(eventMs: number): void {
+    this.#eventMs = eventMs
+    if (this.#process !== undefined) this.#process.eventMs = eventMs
+  }
+
+  /** The whole PC sleeps: nothing runs, nothing answers, and the time passes. */
+  suspend(forMs: number): void {
+    if (!this.station.powered || this.#asleep !== undefined) return
+    const asleep = this.host.runningNow
+    this.#asleep = asleep
+    this.#off()
+    this.host.suspend()
+    this.#process?.pause(forMs)
+    this.#world.timeline.at(forMs, () => {
+      if (this.#asleep !== asleep) return
+      this.#asleep = undefined
+      this.#powered()
+      this.host.wake(asleep)
+    })
+  }
+
   /** Power cut: the program, the children and what was not synced are gone; others hear nothing. */
   powerCut(): void {
-    if (!this.station.powered) return
-    this.station.powered = false
-    this.#offSinceMs = this.#world.timeline.nowMs
+    if (!this.station.powered && this.#asleep === undefined) return
+    this.#asleep = undefined
+    this.#off()
     this.#end()
     this.disk.powerCut()
     this.host.powerCut()
@@ -138,6 +181,21 @@ export class SimPc {
     })
   }
 
+  #off(): void {
+    if (this.station.powered) this.#offSinceMs = this.#world.timeline.nowMs
+    this.station.powered = false
+  }
+
+  /** What waited on the cable moves again, both ways. */
+  #powered(): void {
+    this.station.powered = true
+    const offMs = this.#world.timeline.nowMs - this.#offSinceMs
+    for (const pc of this.#world.pcs) {
+      pc.#network?.resume(this.id, offMs)
+      if (this.running) this.#network?.resume(pc.id, offMs)
+    }
+  }
+
   #end(): boolean {
     if (!this.running) return false
     this.#process?.kill()
@@ -151,7 +209,7 @@ export class SimPc {
     const { ring, genesis } = this.#world
     const ports = {
       clock: process,
-      random: this.#random('peer', this.#starts),
+      random: this.#random('peer', this.starts),
       network,
       store: this.disk.open(process),
       crypto: ring.cryptoOf(this.key),
@@ -167,13 +225,13 @@ export class SimPc {
       version: '0.1.0',
       offer: this.capacity,
       membership: this.#world.membership,
-      membersHere: this.#world.warm && this.#starts === 1
+      membersHere: this.#world.warm && this.starts === 1
     })
   }
 
   /** What the sensors of a real PC would tell: here a quiet PC whose use wavers a little, and the sessions it runs. */
   #sense(process: SimProcess): void {
-    const random = this.#random('sensors', this.#starts)
+    const random = this.#random('sensors', this.starts)
     this.peer?.advertise({ static: staticAd(this.name, this.capacity) })
     const sample = (): void => {
       const idle = 0.02 + 0.06 * random.float()

@@ -7,9 +7,17 @@ export interface Run {
   session: SessionId
   epoch: number
   peer: PeerId
+  /** What it was promised. */
+  cpuMilli: number
   fromMs: number
   /** Undefined while it runs. Time in which it was frozen is no run. */
   toMs: number | undefined
+}
+
+export interface RunWatcher {
+  ordered(session: SessionId, epoch: number, peer: PeerId): void
+  begins(run: Run): void
+  ends(run: Run): void
 }
 
 export class RunLog {
@@ -24,9 +32,17 @@ export class RunLog {
     this.#trace = trace
   }
 
-  begins(session: SessionId, epoch: number, peer: PeerId): void {
-    const run: Run = { session, epoch, peer, fromMs: this.#timeline.nowMs, toMs: undefined }
+  /** What watches as it happens. */
+  watcher: RunWatcher | undefined
+
+  ordered(session: SessionId, epoch: number, peer: PeerId): void {
+    this.watcher?.ordered(session, epoch, peer)
+  }
+
+  begins(session: SessionId, epoch: number, peer: PeerId, cpuMilli: number): void {
+    const run: Run = { session, epoch, peer, cpuMilli, fromMs: this.#timeline.nowMs, toMs: undefined }
     this.runs.push(run)
+    this.watcher?.begins(run)
     this.#note('run', run)
     this.#open.set(`${session}/${epoch}/${peer}`, run)
   }
@@ -36,6 +52,7 @@ export class RunLog {
     const run = this.#open.get(key)
     if (run === undefined) return
     run.toMs = this.#timeline.nowMs
+    this.watcher?.ends(run)
     this.#note('halt', run)
     this.#open.delete(key)
   }

@@ -18,6 +18,11 @@ export class Trace {
     this.#fold(this.#words[1]!)
   }
 
+  /** A whole number from 0 to 2^32 - 1. */
+  whole(n: number): void {
+    this.#fold(n)
+  }
+
   text(text: string): void {
     this.#fold(text.length)
     for (let i = 0; i < text.length; i++) this.#fold(text.charCodeAt(i))

@@ -3,7 +3,7 @@
  * moved or as a heartbeat. A value that cannot be read is absent; why is said in the static half.
  */
 import { z } from 'zod'
-import { decodeCbor, encodeCbor } from '../codec.ts'
+import { decodeCbor, encodeCbor, readOnce } from '../codec.ts'
 import { MeshError } from '../errors.ts'
 
 const Count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
@@ -100,16 +100,21 @@ export function encodeAdStatic(ad: AdStatic): Uint8Array {
 }
 
 export function encodeAdDynamic(ad: AdDynamic): Uint8Array {
-  return encodeCbor(renamed(checked(AdDynamic, ad, 'dynamic advertisement'), DYNAMIC_KEYS))
+  const own = checked(AdDynamic, ad, 'dynamic advertisement')
+  const bytes = encodeCbor(renamed(own, DYNAMIC_KEYS))
+  readOnce(bytes, () => own)
+  return bytes
 }
 
 /** Throws WIRE_INVALID. Fields this version does not know are ignored. */
 export function decodeAdStatic(bytes: Uint8Array): AdStatic {
-  return checked(AdStatic, originalNames(decodeCbor(bytes), STATIC_KEYS), 'static advertisement')
+  return readOnce(bytes, () => checked(AdStatic, originalNames(decodeCbor(bytes), STATIC_KEYS), 'static advertisement'))
 }
 
 export function decodeAdDynamic(bytes: Uint8Array): AdDynamic {
-  return checked(AdDynamic, originalNames(decodeCbor(bytes), DYNAMIC_KEYS), 'dynamic advertisement')
+  return readOnce(bytes, () =>
+    checked(AdDynamic, originalNames(decodeCbor(bytes), DYNAMIC_KEYS), 'dynamic advertisement')
+  )
 }
 
 /** Shortest pause between two dynamic halves, at 200 peers or fewer; and the longest, at 12,000 and more. */

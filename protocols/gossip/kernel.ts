@@ -5,7 +5,7 @@
 import { MeshError } from '../errors.ts'
 import type { Env } from '../kernel.ts'
 import type { PeerId } from '../ports.ts'
-import { signEntry } from './entry.ts'
+import { rememberGenuine, signEntry } from './entry.ts'
 import { accept, drop, expire, isFull, isStale, load, retryParked, take } from './held.ts'
 import { onIds, onPull } from './lazy.ts'
 import { flush, onTick } from './push.ts'
@@ -110,6 +110,7 @@ function put(t: Turn, key: string, epoch: number, seq: number, body: Uint8Array)
   if (body.length > s.cfg.bodyBytes)
     throw new MeshError('WIRE_LIMIT', `a gossip entry has at most ${s.cfg.bodyBytes} bytes, ${key} has ${body.length}`)
   const signed = signEntry(crypto, topic, { key, author, epoch, seq, wall: Math.max(0, Math.floor(env.wall)), body })
+  rememberGenuine(signed, crypto)
   if (isStale(s, signed)) count(t, 'gossip.put.stale')
   else if (isFull(s, signed)) count(t, 'gossip.full')
   else accept(t, signed, undefined)

@@ -2,10 +2,10 @@
  * What everyone in the mesh is told: hosts gossip. What this peer says of itself carries the count of its lives as epoch, so
  * that a restart speaks above all it said before; the ledger is written by any member, newest by the writers' clocks.
  */
-import { decodeAs, decodeCbor, encodeCbor } from '../codec.ts'
+import { decodeCbor, encodeCbor, readOnce } from '../codec.ts'
 import { MeshError } from '../errors.ts'
-import { createGossip, entries, entry, GossipFrame, step as stepGossip } from '../gossip/index.ts'
-import type { Entry, GossipEffect, GossipEvent, GossipState } from '../gossip/index.ts'
+import { createGossip, entries, entry, step as stepGossip } from '../gossip/index.ts'
+import type { Entry, GossipEffect, GossipEvent, GossipState, GossipMessage } from '../gossip/index.ts'
 import type { DownReason, PeerId, SessionId } from '../ports.ts'
 import type { SessionRecord } from '../session/index.ts'
 import type { PeerPorts } from './context.ts'
@@ -76,7 +76,10 @@ export class Board {
       const { id, epoch, seq } = summary
       const known = entry(this.#gossip, `sess/${id}`)
       const newer = known === undefined || known.epoch < epoch || (known.epoch === epoch && known.seq < seq)
-      if (newer) this.#runGossip({ k: 'put', key: `sess/${id}`, epoch, seq, body: encodeCbor(summary) })
+      if (!newer) continue
+      const body = encodeCbor(summary)
+      readOnce(body, () => summary)
+      this.#runGossip({ k: 'put', key: `sess/${id}`, epoch, seq, body })
     }
     this.#untold.clear()
   }
@@ -147,8 +150,8 @@ export class Board {
   linkDown(peer: PeerId, why: DownReason): void {
     this.#runGossip({ k: 'link', peer, up: false, why })
   }
-  frame(from: PeerId, bytes: Uint8Array): void {
-    this.#runGossip({ k: 'msg', from, msg: decodeAs(GossipFrame, bytes, 'gossip frame') })
+  message(from: PeerId, msg: GossipMessage): void {
+    this.#runGossip({ k: 'msg', from, msg })
   }
 
   #runGossip(event: GossipEvent): void {

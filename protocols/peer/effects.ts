@@ -71,7 +71,9 @@ export class Effects {
     if (plane !== 'hello' && !this.#gate.isAdmitted(to))
       return WORK.has(plane) && this.#gate.later(to, plane, encodeFrame(message))
     if (plane === 'chan' || WORK.has(plane)) this.#gate.use(to)
-    return this.#ports.network.send(to, plane, encodeFrame(message))
+    const { network } = this.#ports
+    if (network.hand !== undefined && plane !== 'hello') return network.hand(to, plane, message)
+    return network.send(to, plane, encodeFrame(message))
   }
 
   env(): Env {

@@ -2,7 +2,6 @@
  * Whom this peer knows and whom it is linked to: hosts hello (who may speak here) and membership (who is there). A link
  * counts from its admission on.
  */
-import { decodeAs } from '../codec.ts'
 import { MeshError } from '../errors.ts'
 import { createHello, decodeHello, isAdmitted, isVerified, stepHello } from '../joining/index.ts'
 import type { Certificate, Genesis, HelloEffect, HelloEvent, HelloState } from '../joining/index.ts'
@@ -11,7 +10,6 @@ import {
   createMembership,
   member,
   members,
-  MemFrame,
   population,
   selfRecord,
   step as stepMembership,
@@ -22,7 +20,8 @@ import type {
   MembershipEffect,
   MembershipEvent,
   MembershipSettings,
-  MembershipState
+  MembershipState,
+  MemMessage
 } from '../membership/index.ts'
 import type { DownReason, PeerId, Plane } from '../ports.ts'
 import type { PeerPorts } from './context.ts'
@@ -231,8 +230,8 @@ export class Links {
   heard(peer: PeerId): void {
     this.#runMembership({ k: 'heard', peer })
   }
-  frame(from: PeerId, bytes: Uint8Array): void {
-    this.#runMembership({ k: 'msg', from, msg: decodeAs(MemFrame, bytes, 'mem frame') })
+  message(from: PeerId, msg: MemMessage): void {
+    this.#runMembership({ k: 'msg', from, msg })
   }
 
   #later(peer: PeerId, plane: Plane, frame: Uint8Array): boolean {

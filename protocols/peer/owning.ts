@@ -26,6 +26,10 @@ export interface Owned {
   causes: string[]
   /** The state being entered: an entry action sees the machine's snapshot of before. */
   step: string
+  /** This disk knows that it is to run here; set for the next start only. */
+  recorded: boolean
+  /** Waits for that. */
+  start?: (() => void) | undefined
   /** sessiond was asked to start it. */
   ordered: boolean
   created?: Created
@@ -37,6 +41,7 @@ export type Created = (error: MeshError | undefined, record: SessionRecord, copi
 /** What the steps of a session do to its process on this PC. */
 export interface ChildOrders {
   startChild(id: SessionId): void
+  notStarted(id: SessionId, epoch: number, reason: string): void
   signal(id: SessionId, signal: 'TERM' | 'KILL'): void
   freezeFork(id: SessionId): void
 }
@@ -123,6 +128,7 @@ export class Owning {
       actor,
       causes: [cause],
       step: 'entering',
+      recorded: false,
       ordered: false,
       ...(created === undefined ? {} : { created })
     }
@@ -205,9 +211,14 @@ export class Owning {
     // Two steps need no disk of their own: placing right after the record was accepted, and finishing, which
     // #publishResult writes before anyone is told that it has ended.
     if (!(state === 'placing' && from === 'submitted') && state !== 'finishing') {
-      this.#parts.records.commit(next, 1, (copies) => {
-        if (final && copies > 0) this.#ctx.ports.host.acknowledge(id, next.epoch)
-      })
+      this.#parts.records.commit(
+        next,
+        1,
+        (copies) => {
+          if (final && copies > 0) this.#ctx.ports.host.acknowledge(id, next.epoch)
+        },
+        state === 'starting' ? (error) => this.#startRecorded(id, next.epoch, error) : undefined
+      )
     }
     this.#ctx.publish(summarize(this.#parts.records.all.get(id)!))
     if (final) {
@@ -217,6 +228,18 @@ export class Owning {
       this.#ctx.changed('nodes')
     }
     this.#ctx.changed('sessions', id)
+  }
+
+  /** A peer that died before it had written that the session runs here would come back and let another run it too. */
+  #startRecorded(id: SessionId, epoch: number, error: MeshError | undefined): void {
+    const owned = this.#owned.get(id)
+    if (owned?.step !== 'starting' || this.current(id, epoch) === undefined) return
+    if (error !== undefined)
+      return this.#parts.orders.notStarted(id, epoch, `its record could not be written: ${error.message}`)
+    owned.recorded = true
+    const { start } = owned
+    owned.start = undefined
+    start?.()
   }
 
   /** Told to the submitter and to nobody else. A keeper that took it late hears that it is over. */

@@ -4,11 +4,14 @@
  */
 import { createActor } from 'xstate'
 import type { Actor } from 'xstate'
+import type { z } from 'zod'
 import { ChannelFrame } from '../channel/index.ts'
-import { decodeAs } from '../codec.ts'
+import { decodeAs, readOnce } from '../codec.ts'
 import { MeshError } from '../errors.ts'
+import { GossipFrame } from '../gossip/index.ts'
 import type { AdDynamic, AdStatic, Entry } from '../gossip/index.ts'
 import type { Certificate } from '../joining/index.ts'
+import { MemFrame } from '../membership/index.ts'
 import type { Member } from '../membership/index.ts'
 import { PlacementView, SchedFrame } from '../placement/index.ts'
 import type { Offer } from '../placement/index.ts'
@@ -29,6 +32,16 @@ import type { AdView } from './readings.ts'
 import { CtlFrame, Rpc } from './rpc.ts'
 import { Sessions } from './sessions.ts'
 import { Summaries } from './summaries.ts'
+
+const FRAMES = {
+  mem: MemFrame,
+  gossip: GossipFrame,
+  sched: SchedFrame,
+  reg: RegFrame,
+  ctl: CtlFrame,
+  chan: ChannelFrame
+} as const
+type Checked<P extends keyof typeof FRAMES> = z.infer<(typeof FRAMES)[P]>
 
 export interface PeerOptions extends LinkOptions {
   offer: Offer
@@ -283,6 +296,9 @@ export class Peer {
       down: (peer, why) => this.#links.down(peer, why),
       dialFailed: (peer, why, detail) => this.#links.dialFailed(peer, why, detail),
       frame: (peer, plane, bytes) => this.#frame(peer, plane, bytes),
+      message: (peer, plane, message) => {
+        if (plane !== 'hello' && this.#listens(peer, plane)) this.#dispatch(peer, plane, message)
+      },
       drain: (peer, plane) => {
         if (plane === 'chan') this.channels.drain(peer)
       },
@@ -292,9 +308,9 @@ export class Peer {
 
   #frame(from: PeerId, plane: Plane, bytes: Uint8Array): void {
     if (plane === 'hello') return this.#links.helloFrame(from, bytes)
-    if (!this.#links.mayBeHeard(from)) return this.#journal.count('frame_before_hello')
+    if (!this.#listens(from, plane)) return
     try {
-      this.#dispatch(from, plane, bytes)
+      this.#dispatch(from, plane, decodeAs<unknown>(FRAMES[plane], bytes, `${plane} frame`))
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
       this.#journal.count(`bad_${plane}`)
@@ -302,22 +318,31 @@ export class Peer {
     }
   }
 
-  #dispatch(from: PeerId, plane: Exclude<Plane, 'hello'>, bytes: Uint8Array): void {
+  #listens(from: PeerId, plane: Plane): boolean {
+    if (!this.#links.mayBeHeard(from)) {
+      this.#journal.count('frame_before_hello')
+      return false
+    }
     this.#links.heard(from)
     if (plane !== 'mem' && plane !== 'gossip') this.#links.want(from)
+    return true
+  }
+
+  /** The message has been checked against FRAMES. */
+  #dispatch(from: PeerId, plane: Exclude<Plane, 'hello'>, message: unknown): void {
     switch (plane) {
       case 'mem':
-        return this.#links.frame(from, bytes)
+        return this.#links.message(from, message as Checked<'mem'>)
       case 'gossip':
-        return this.#board.frame(from, bytes)
+        return this.#board.message(from, message as Checked<'gossip'>)
       case 'sched':
-        return this.sessions.sched(from, decodeAs(SchedFrame, bytes, 'sched frame'))
+        return this.sessions.sched(from, message as Checked<'sched'>)
       case 'reg':
-        return this.sessions.records.frame(from, decodeAs(RegFrame, bytes, 'reg frame'))
+        return this.sessions.records.frame(from, message as Checked<'reg'>)
       case 'ctl':
-        return this.rpc.frame(from, decodeAs(CtlFrame, bytes, 'ctl frame'))
+        return this.rpc.frame(from, message as Checked<'ctl'>)
       case 'chan':
-        return this.channels.frame(from, decodeAs(ChannelFrame, bytes, 'chan frame'))
+        return this.channels.frame(from, message as Checked<'chan'>)
     }
   }
 
@@ -361,7 +386,7 @@ export class Peer {
         this.sessions.viewChanged()
         return this.#journal.changed('nodes')
       case 'sess':
-        this.#summaries.came(decodeAs(RecordWire, found.body, 'session summary'))
+        this.#summaries.came(readOnce(found.body, (body) => decodeAs(RecordWire, body, 'session summary')))
         return this.sessions.summaryCame(key)
       case 'door':
         return this.#journal.changed('doors')

@@ -2,7 +2,7 @@
  * The records this peer keeps or owns: on disk here, on the other keepers, and newest version wins. `commit` answers once
  * enough copies are on disk; everything else about replication happens by itself when links come up.
  */
-import { decodeAs, encodeCbor } from '../codec.ts'
+import { decodeAs, encodeCbor, readOnce, writeOnce } from '../codec.ts'
 import { MeshError } from '../errors.ts'
 import type { PeerId, SessionId } from '../ports.ts'
 import { compareVersion, FINAL_STATES, RecordWire, RECORD_MAX_BYTES } from '../session/index.ts'
@@ -52,7 +52,7 @@ export class Records {
       if (error !== undefined) return done(error)
       for (const [key, bytes] of pairs) {
         try {
-          const record = decodeAs(RecordWire, bytes, `record ${key}`)
+          const record = readOnce(bytes, () => decodeAs(RecordWire, bytes, `record ${key}`))
           this.all.set(record.id, record)
         } catch (cause) {
           this.#ctx.ports.log.warn('session record unreadable', { key, cause: String(cause) })
@@ -65,20 +65,24 @@ export class Records {
 
   /**
    * Writes a new version here and at the keepers. `done` is called once with the number of copies on disk, of this version
-   * or a newer one: as soon as there are `copies` of them, or when no more can come.
+   * or a newer one: as soon as there are `copies` of them, or when no more can come. `here`: it is on this PC's disk, or not.
    */
-  commit(record: SessionRecord, copies: number, done: (onDisk: number, error?: MeshError) => void): void {
-    const bytes = encodeCbor(record)
+  commit(
+    record: SessionRecord,
+    copies: number,
+    done: (onDisk: number, error?: MeshError) => void,
+    here?: (error?: MeshError) => void
+  ): void {
+    const bytes = writeOnce(record)
     if (bytes.length > RECORD_MAX_BYTES) {
       const shorter = shortened(record)
-      if (encodeCbor(shorter).length <= RECORD_MAX_BYTES) return this.commit(shorter, copies, done)
-      return done(
-        0,
-        new MeshError(
-          'TOO_LARGE',
-          `the record of the session takes ${bytes.length} bytes; at most ${RECORD_MAX_BYTES} can be kept`
-        )
+      if (encodeCbor(shorter).length <= RECORD_MAX_BYTES) return this.commit(shorter, copies, done, here)
+      const error = new MeshError(
+        'TOO_LARGE',
+        `the record of the session takes ${bytes.length} bytes; at most ${RECORD_MAX_BYTES} can be kept`
       )
+      done(0, error)
+      return here?.(error)
     }
     this.all.set(record.id, record)
     let onDisk = 0
@@ -102,7 +106,10 @@ export class Records {
       }
       this.#ask(keeper, { t: 'put', n: 0, record }, answered, record.spec.input === undefined ? ANSWER_MS : FILES_MS)
     }
-    this.#write(record, bytes, (error) => settle(error === undefined, error))
+    this.#write(record, bytes, (error) => {
+      settle(error === undefined, error)
+      here?.(error)
+    })
   }
 
   /** A version this peer knows of without being its owner; kept if this peer is a keeper, else forgotten. */
@@ -122,7 +129,10 @@ export class Records {
     let answered = 0
     let best = this.all.get(id)
     const settle = (): void => {
-      if (--waiting === 0) done(best, answered)
+      if (--waiting > 0) return
+      // what came in the meantime counts as well
+      const mine = this.all.get(id)
+      done(best === undefined || (mine !== undefined && compareVersion(mine, best) > 0) ? mine : best, answered)
     }
     for (const peer of new Set(peers)) {
       if (peer === this.#ctx.self || !this.#ctx.reachable(peer)) continue
@@ -209,7 +219,7 @@ export class Records {
     const stopped: SessionRecord = { ...record, desired: 'stop' }
     this.all.set(id, stopped)
     if (record.desired === 'run') this.#remindOfStop(record.owner, id)
-    this.#write(stopped, encodeCbor(stopped), (error) => {
+    this.#write(stopped, writeOnce(stopped), (error) => {
       done(error === undefined)
       this.#hooks.stopWanted(this.all.get(id) ?? stopped, by)
     })
@@ -262,7 +272,7 @@ export class Records {
     const merged: SessionRecord = stops && record.desired !== 'stop' ? { ...record, desired: 'stop' } : record
     if (order === 0 && merged.desired === mine?.desired) return done()
     this.all.set(record.id, merged)
-    this.#write(merged, encodeCbor(merged), done)
+    this.#write(merged, writeOnce(merged), done)
     // At once: an owner that is none any more must not take another step in the new owner's record.
     this.#hooks.adopted(merged)
     if (merged !== record) this.#remindOfStop(record.owner, record.id)

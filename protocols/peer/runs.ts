@@ -128,6 +128,9 @@ export class Runs implements HostHandler, ChildOrders {
   startChild(id: SessionId): void {
     // sessiond's first report must not be older than our first order, or the new child would count as gone.
     if (this.#children === undefined) return void this.#waiting.add(id)
+    const owned = this.#parts.owning.of(id)!
+    if (!owned.recorded) return void (owned.start = () => this.startChild(id))
+    owned.recorded = false
     const record = this.#parts.records.all.get(id)!
     const epoch = record.epoch
     const run = (): void => {
@@ -179,7 +182,9 @@ export class Runs implements HostHandler, ChildOrders {
   /** Why this PC cannot take a session whatever room it has. */
   barred(id: SessionId): string | undefined {
     if (this.#children === undefined) return 'sessiond is not running here'
-    return this.forks.has(id) || this.#children.has(id) ? 'an older run of it is kept here' : undefined
+    const child = this.#children.get(id)
+    const kept = this.forks.has(id) || (child !== undefined && child.state !== 'exited')
+    return kept ? 'an older run of it is kept here' : undefined
   }
 
   /** What runs here now is a second run of that session: it is to be kept. False when nothing runs. */
@@ -224,6 +229,8 @@ export class Runs implements HostHandler, ChildOrders {
   gone(record: SessionRecord): void {
     const settle = (newest: SessionRecord | undefined): void => {
       if (newest === undefined || newest.owner !== this.#ctx.self || this.#children?.has(record.id) === true) return
+      // It has been looked after since, and has another run.
+      if (this.#parts.owning.has(record.id) && newest.epoch !== record.epoch) return
       // It had ended, and this disk has lost the news: a keeper has it.
       if (FINAL_STATES.has(newest.state)) return this.#parts.records.note(newest)
       const again = survivesRunner(newest) && newest.desired !== 'stop'
@@ -250,7 +257,7 @@ export class Runs implements HostHandler, ChildOrders {
   /** It should have a child here and has none: sessiond died with it. */
   #misses({ id, owner, state }: SessionRecord): boolean {
     const hadChild = state === 'starting' || state === 'running' || state === 'stopping'
-    return owner === this.#ctx.self && hadChild && this.lacks(id)
+    return owner === this.#ctx.self && hadChild && this.lacks(id) && this.#parts.owning.of(id)?.start === undefined
   }
 
   /** A child that sessiond holds: ours, or superseded while this peer was away. */
@@ -258,18 +265,34 @@ export class Runs implements HostHandler, ChildOrders {
     const owned = this.#parts.owning.of(child.session)
     const record = this.#parts.records.all.get(child.session)
     if (child.state === 'exited' && record?.epoch === child.epoch && record.owner === this.#ctx.self) {
-      if (owned === undefined && !FINAL_STATES.has(record.state))
-        this.#parts.owning.own(
-          record,
-          record.desired === 'stop' ? 'stopping' : 'running',
-          'ended while this peer was away'
-        )
-      if (child.exit !== undefined) this.exited(child.session, child.epoch, child.exit)
+      if (owned !== undefined || FINAL_STATES.has(record.state)) {
+        if (child.exit !== undefined) this.exited(child.session, child.epoch, child.exit)
+      } else this.#publishAfterAsking(child, record)
       return
     }
-    if (child.state === 'exited') return
+    if (child.state === 'exited') {
+      // Nobody waits for it any more; kept, it would bar this PC from ever running the session again.
+      if (record !== undefined && record.epoch > child.epoch)
+        this.#ctx.ports.host.acknowledge(child.session, child.epoch)
+      return
+    }
     if (owned !== undefined && child.state === 'running' && record?.epoch === child.epoch) return
     this.#askBeforeThaw(child)
+  }
+
+  /** It ended while this peer was away: that is its result unless it went on elsewhere, and has or will have another. */
+  #publishAfterAsking(child: ChildReport, record: SessionRecord): void {
+    this.#parts.keepers.ask(record.id, record.keepers, (newest) => {
+      if (newest === undefined || child.exit === undefined) return
+      const ours = newest.epoch === child.epoch && newest.owner === this.#ctx.self && !FINAL_STATES.has(newest.state)
+      if (ours && !this.#parts.owning.has(record.id))
+        this.#parts.owning.own(
+          newest,
+          newest.desired === 'stop' ? 'stopping' : 'running',
+          'ended while this peer was away'
+        )
+      this.exited(child.session, child.epoch, child.exit)
+    })
   }
 
   /** A frozen child, or one found at start: the keepers say whether this peer still has the right to run it. */

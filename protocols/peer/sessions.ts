@@ -68,6 +68,7 @@ export class Sessions {
       placer,
       orders: {
         startChild: (id) => this.runs.startChild(id),
+        notStarted: (id, epoch, reason) => this.runs.notStarted(id, epoch, reason),
         signal: (id, signal) => this.runs.signal(id, signal),
         freezeFork: (id) => this.runs.freezeFork(id)
       },

@@ -119,17 +119,17 @@ test('a frozen child dies of KILL only', () => {
 
 test('the run log finds work that ran twice at once', () => {
   const { timeline, log } = pc()
-  log.begins('s', 1, 'a')
+  log.begins('s', 1, 'a', 1000)
   timeline.run(100)
-  log.begins('s', 2, 'b')
-  log.begins('t', 1, 'b')
+  log.begins('s', 2, 'b', 1000)
+  log.begins('t', 1, 'b', 1000)
   expect(log.overlaps()).toHaveLength(1)
   timeline.run(1)
   log.ends('s', 1, 'a')
-  log.begins('u', 1, 'a')
+  log.begins('u', 1, 'a', 1000)
   log.ends('u', 1, 'a')
   timeline.run(1)
-  log.begins('u', 2, 'b')
+  log.begins('u', 2, 'b', 1000)
   expect(log.overlaps()).toHaveLength(1)
 })
 

@@ -1,0 +1,286 @@
+/**
+ * Bugs planted in the protocols, one at a time, each to be found by explore: a checker that finds none of them finds
+ * nothing else either. A mutation is a text that occurs once in the sources and what stands there instead; worker.ts
+ * exchanges it while loading.
+ */
+import { explore } from './explore.ts'
+import type { FamilyName } from './families.ts'
+import type { Patch } from './worker.ts'
+
+export interface Mutation extends Patch {
+  name: string
+  /** Where it is looked for. Default: calm, within, pair by turns. */
+  families?: readonly FamilyName[]
+}
+
+const SESSIONS = 'protocols/peer/sessions.ts'
+const OWNING = 'protocols/peer/owning.ts'
+const RUNS = 'protocols/peer/runs.ts'
+const TAKEOVER = 'protocols/peer/takeover.ts'
+const ASKING = 'protocols/peer/keepers.ts'
+const LINKS = 'protocols/peer/links.ts'
+const RECORDS = 'protocols/peer/records.ts'
+const PLACER = 'protocols/peer/placer.ts'
+const KEEPERS = 'protocols/session/keepers.ts'
+const ADMISSION = 'protocols/placement/admission.ts'
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'takeover before the leash is over',
+    file: KEEPERS,
+    find: 'TAKEOVER_AFTER_MS = 6_500',
+    replace: 'TAKEOVER_AFTER_MS = 1_500',
+    families: ['calm']
+  },
+  {
+    name: 'time since the verdict instead of since the last word',
+    file: LINKS,
+    find: 'return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt)',
+    replace: 'return Number.MAX_SAFE_INTEGER',
+    families: ['calm']
+  },
+  {
+    name: 'takeover raises the epoch by one',
+    file: TAKEOVER,
+    find: 'epoch: record.epoch + 2,',
+    replace: 'epoch: record.epoch + 1,'
+  },
+  {
+    name: 'takeover looks at the owner only, not at the runner',
+    file: KEEPERS,
+    find: 'if (ownerGoneMs === undefined || runnerGoneMs === undefined) return undefined',
+    replace: 'if (ownerGoneMs === undefined) return undefined'
+  },
+  {
+    name: 'a keeper answers before its disk has the record',
+    file: RECORDS,
+    find: 'this.#write(merged, writeOnce(merged), done)',
+    replace: 'this.#write(merged, writeOnce(merged), () => {}); done()'
+  },
+  {
+    name: 'the owner counts its own copy before it is on disk',
+    file: RECORDS,
+    find: 'this.#write(record, bytes, (error) => {\n      settle(error === undefined, error)',
+    replace: 'settle(true); this.#write(record, bytes, (error) => {'
+  },
+  {
+    name: 'records are written without sync',
+    file: RECORDS,
+    find: '[{ put: `r/${record.id}`, value: bytes }], { sync: true }',
+    replace: '[{ put: `r/${record.id}`, value: bytes }], { sync: false }'
+  },
+  {
+    name: 'a frozen child goes on without asking the keepers',
+    file: RUNS,
+    find: '    this.#askBeforeThaw(child)\n',
+    replace: '    this.#ctx.ports.host.thaw(child.session, child.epoch)\n'
+  },
+  {
+    name: 'a frozen child goes on whatever the keepers say',
+    file: RUNS,
+    find: '      const ours =\n        newest !== undefined &&',
+    replace: '      const ours =\n        newest !== undefined ||'
+  },
+  {
+    name: 'a peer that is back decides without its keepers',
+    file: ASKING,
+    find: 'if (!isOver() && others.some((keeper) => !this.#ctx.reachable(keeper))) return again()',
+    replace: 'return then(this.#records.all.get(id))'
+  },
+  {
+    name: 'a lost child starts again without asking',
+    file: RUNS,
+    find: 'this.#parts.keepers.ask(record.id, record.keepers, settle)',
+    replace: 'settle(record)'
+  },
+  {
+    name: 'an answer of a keeper hides what came meanwhile',
+    file: RECORDS,
+    find: 'const mine = this.all.get(id)\n      done(',
+    replace: 'const mine = undefined\n      done('
+  },
+  {
+    name: 'a child is started before its record is on disk',
+    file: RUNS,
+    find: 'if (!owned.recorded) return void (owned.start = () => this.startChild(id))',
+    replace: ''
+  },
+  {
+    name: 'holds are not counted',
+    file: ADMISSION,
+    find: 'const freeCpu = admission.offer.cpuMilli - used.cpuMilli',
+    replace: 'const freeCpu = admission.offer.cpuMilli'
+  },
+  {
+    name: 'a grant lapses like a hold',
+    file: ADMISSION,
+    find: 'admission.claims.get(session)!.until = Infinity',
+    replace: ''
+  },
+  {
+    name: 'a bind is taken without room',
+    file: SESSIONS,
+    find: 'if (!grant(this.admission, id, record.spec, from, this.#ctx.ports.clock.mono()))',
+    replace: 'if (false)'
+  },
+  {
+    name: 'children that were there before are not counted',
+    file: ADMISSION,
+    find: 'admission.claims.set(session, { cpuMilli: ask.cpuMilli, memoryBytes: ask.memoryBytes, until: Infinity, by })',
+    replace: ''
+  },
+  {
+    name: 'a lower epoch is taken',
+    file: RECORDS,
+    find: '    if (order < 0) {\n      this.#heedStop(record)',
+    replace: '    if (record.epoch < 0) {\n      this.#heedStop(record)'
+  },
+  {
+    name: 'another worker is bound as soon as the first is missed',
+    file: PLACER,
+    find: 'if (gone !== undefined && gone >= TAKEOVER_AFTER_MS)',
+    replace: 'if (gone !== undefined)'
+  },
+  {
+    name: 'another worker is bound when the link to the first breaks',
+    file: PLACER,
+    find: "if (placing.worker === peer && placing.phase === 'reserving') this.#refused",
+    replace: 'if (placing.worker === peer) this.#refused'
+  },
+  {
+    name: 'a bind that comes again is refused',
+    file: SESSIONS,
+    find: 'if (mine !== undefined && mine.owner === self && mine.epoch > record.epoch) {',
+    replace: 'if (false) {'
+  },
+  {
+    name: 'a worker that is bound does not raise the epoch',
+    file: SESSIONS,
+    find: 'owner: self, runner: self, epoch: record.epoch + 1, seq: 0 }',
+    replace: 'owner: self, runner: self, epoch: record.epoch, seq: record.seq + 1 }'
+  },
+  {
+    name: 'an owner that runs it itself does not raise the epoch',
+    file: OWNING,
+    find: 'runner: this.#ctx.self, epoch: now.epoch + 1, seq: 0 })',
+    replace: 'runner: this.#ctx.self })'
+  },
+  {
+    name: 'a stop is forgotten when a newer version comes',
+    file: RECORDS,
+    find: "const merged: SessionRecord = stops && record.desired !== 'stop' ? { ...record, desired: 'stop' } : record",
+    replace: 'const merged: SessionRecord = record'
+  },
+  {
+    name: 'a failing session is started again for ever',
+    file: OWNING,
+    find: 'if (recent.length >= RESTARTS_MAX) return false',
+    replace: ''
+  },
+  {
+    name: 'records are not compared when a link comes up',
+    file: RECORDS,
+    find: 'for (let i = 0; i < list.length; i += 400)',
+    replace: 'for (let i = 0; i < 0; i += 400)'
+  },
+  {
+    name: 'the end of a run is published without asking who owns it by now',
+    file: RUNS,
+    find: '} else this.#publishAfterAsking(child, record)',
+    replace:
+      "} else {\n        this.#parts.owning.own(record, 'running', '')\n        if (child.exit !== undefined) this.exited(child.session, child.epoch, child.exit)\n      }"
+  },
+  {
+    name: 'an old ended run bars its PC for ever',
+    file: RUNS,
+    find: "const kept = this.forks.has(id) || (child !== undefined && child.state !== 'exited')",
+    replace: 'const kept = this.forks.has(id) || child !== undefined'
+  },
+  {
+    name: 'a refutation keeps its incarnation',
+    file: 'protocols/membership/rows.ts',
+    find: 'Math.max(s.own.inc, above) + 1)',
+    replace: 'Math.max(s.own.inc, above))'
+  },
+  {
+    name: 'member lists are never compared',
+    file: 'protocols/membership/spread.ts',
+    find: 'if (ours[0] === theirs[0] && ours[1] === theirs[1]) return',
+    replace: 'return'
+  },
+  {
+    name: 'the dead are never dialled again',
+    file: 'protocols/membership/kernel.ts',
+    find: 'if (dead.length > 0) dialOnce',
+    replace: 'if (false) dialOnce'
+  },
+  {
+    name: 'gossip takes older versions',
+    file: 'protocols/gossip/held.ts',
+    find: 'return held !== undefined && compareVersions(signed, held) <= 0',
+    replace: 'return held !== undefined && compareVersions(signed, held) === 0'
+  },
+  {
+    name: 'gossip never compares what it holds',
+    file: 'protocols/gossip/repair.ts',
+    find: 'if (differing.size === 0) return',
+    replace: 'return'
+  }
+]
+
+export interface Found {
+  name: string
+  /** Seeds played until one failed; undefined: none of them did. */
+  seeds: number | undefined
+  family?: string
+  seed?: number
+  first?: string
+  wallS: number
+}
+
+export interface MutationTable {
+  mutations: number
+  found: number
+  missed: string[]
+  table: Found[]
+}
+
+const FAMILIES_BY_TURNS: readonly FamilyName[] = ['calm', 'within', 'pair']
+
+export async function findMutations(options: {
+  workers: number
+  seeds: number
+  only?: string
+}): Promise<MutationTable> {
+  const { only } = options
+  const chosen = MUTATIONS.filter(({ name }) => only === undefined || name.includes(only))
+  if (chosen.length === 0) throw new Error(`--only: no mutation has "${only}" in its name`)
+  const table: Found[] = []
+  for (const mutation of chosen) {
+    const found = await find(mutation, options)
+    table.push(found)
+    process.stderr.write(`${found.seeds ?? 'missed'}\t${found.name}\t${found.first ?? ''}\n`)
+  }
+  const missed = table.filter(({ seeds }) => seeds === undefined).map(({ name }) => name)
+  return { mutations: table.length, found: table.length - missed.length, missed, table }
+}
+
+async function find(mutation: Mutation, { workers, seeds }: { workers: number; seeds: number }): Promise<Found> {
+  const families = mutation.families ?? FAMILIES_BY_TURNS
+  const {
+    failures,
+    speed,
+    seeds: played
+  } = await explore({
+    families,
+    first: 1,
+    seeds,
+    workers,
+    patches: [mutation],
+    stopAtFirst: true
+  })
+  const [first] = failures
+  if (first === undefined) return { name: mutation.name, seeds: undefined, wallS: speed.wallS }
+  const { family, seed } = first
+  return { name: mutation.name, seeds: played, family, seed, first: first.first, wallS: speed.wallS }
+}

@@ -1,0 +1,234 @@
+/**
+ * Faults that wait for a moment: a message of some kind on the cable, a record on its way to the disk. The protocols do
+ * not know of them; what they do is read from what they send and write.
+ */
+import type { PeerId, Plane, StoreOp } from '../protocols/ports.ts'
+import { readOnce, decodeAs } from '../protocols/codec.ts'
+import { RecordWire } from '../protocols/session/index.ts'
+import type { SessionRecord } from '../protocols/session/index.ts'
+import type { Fate, Station, Tap } from './fabric.ts'
+import type { Fault } from './faults.ts'
+import type { SimMesh } from './mesh.ts'
+import type { SimPc } from './pc.ts'
+
+type SiteFault = Extract<Fault, { k: 'site' }>
+
+/** A moment as a site sees it. */
+type Moment =
+  | { on: 'send'; from: SimPc; to: SimPc; kind: string; record: SessionRecord | undefined }
+  /** A record is handed to the disk, and has reached it. */
+  | { on: 'write' | 'synced'; pc: SimPc; record: SessionRecord }
+  | { on: 'accepted'; pc: SimPc }
+
+interface Site {
+  /** Others may rightly take the PC for dead, or the network is cut. */
+  disturbs: boolean
+  /** A peer program stands still for longer than its leash. */
+  stalls?: boolean
+  hits(moment: Moment): boolean
+  act(sites: Sites, moment: Moment, fault: SiteFault): Fate | void
+}
+
+const sends =
+  (kind: string, also: (record: SessionRecord | undefined) => boolean = () => true) =>
+  (moment: Moment): boolean =>
+    moment.on === 'send' && moment.kind === kind && also(moment.record)
+const of = (moment: Moment): SimPc => ('pc' in moment ? moment.pc : moment.from)
+const wasTakenOver = (record: SessionRecord | undefined): boolean => record?.history.at(-1)?.state === 'lost'
+const cutOff =
+  (pick: (moment: Moment) => SimPc): Site['act'] =>
+  (sites, moment, fault) =>
+    sites.powerCut(pick(moment), fault)
+const receiver = (moment: Moment): SimPc => (moment.on === 'send' ? moment.to : of(moment))
+const reset = (): Fate => 'reset'
+
+export const SITES = {
+  /** On disk, and nobody has been told. */
+  'synced, unanswered': {
+    disturbs: false,
+    hits: (m) => m.on === 'synced',
+    act: (sites, m, fault) => sites.powerCutNow(of(m), fault)
+  },
+  'written, unsynced': { disturbs: false, hits: (m) => m.on === 'write', act: cutOff(of) },
+  'submitter dies after bind': { disturbs: false, hits: sends('bind'), act: cutOff(of) },
+  'worker dies after bind': { disturbs: false, hits: sends('bind'), act: cutOff(receiver) },
+  'worker dies after bound': { disturbs: false, hits: sends('bound'), act: cutOff(of) },
+  'submitter dies before bound': { disturbs: false, hits: sends('bound'), act: cutOff(receiver) },
+  'bind is lost': { disturbs: false, hits: sends('bind'), act: reset },
+  'bound is lost': { disturbs: false, hits: sends('bound'), act: reset },
+  'ack is lost': { disturbs: false, hits: sends('ack'), act: reset },
+  'put is lost': { disturbs: false, hits: sends('put'), act: reset },
+  'submitter dies when it has accepted': { disturbs: false, hits: (m) => m.on === 'accepted', act: cutOff(of) },
+  'all lose power when one has accepted': {
+    disturbs: false,
+    hits: (m) => m.on === 'accepted',
+    act: (sites, _, fault) => sites.blackout(fault)
+  },
+  'runner stalls until its leash is over': {
+    disturbs: false,
+    stalls: true,
+    hits: (m) =>
+      sends('put', (record) => record?.state === 'running')(m) && m.on === 'send' && m.record?.owner === m.from.id,
+    act: (sites, m, fault) => sites.stall(of(m), 4500 + fault.forMs / 2, fault.afterMs * 30)
+  },
+  'submitter stalls until its hold is over': {
+    disturbs: false,
+    hits: sends('held'),
+    act: (sites, m) => sites.stall(receiver(m), 5500, 0)
+  },
+  'peer dies when the end is written': {
+    disturbs: false,
+    hits: (m) => m.on === 'synced' && (m.record.state === 'finishing' || m.record.exit !== undefined),
+    act: (sites, m, fault) => sites.kill(of(m), fault)
+  },
+  'taker dies at its takeover': { disturbs: false, hits: sends('put', wasTakenOver), act: cutOff(of) },
+  'owner is back at the takeover': {
+    disturbs: false,
+    hits: (m) => m.on === 'write' && wasTakenOver(m.record),
+    act: (sites) => sites.startAll()
+  },
+  'network parts at a takeover': {
+    disturbs: true,
+    hits: sends('put', wasTakenOver),
+    act: (sites, m, fault) => sites.isolate(of(m), fault)
+  },
+  'old word after a takeover': {
+    disturbs: false,
+    hits: (m) => m.on === 'write' && wasTakenOver(m.record),
+    act: (sites, m, fault) => {
+      if (m.on === 'write') sites.repeatOld(m.record, fault)
+    }
+  },
+  'stop meets a stall': {
+    disturbs: false,
+    stalls: true,
+    hits: (m) => sends('stop')(m),
+    act: (sites, m, fault) => sites.stall(receiver(m), fault.forMs / 4, 0)
+  }
+} as const satisfies Record<string, Site>
+export type SiteName = keyof typeof SITES
+export const siteOf = ({ site }: SiteFault): Site => SITES[site]
+
+export class Sites implements Tap {
+  readonly #mesh: SimMesh
+  #armed: SiteFault[] = []
+  readonly #byId = new Map<PeerId, SimPc>()
+  /** The last put of each session before its owner changed: who sent it to whom. */
+  readonly #puts = new Map<string, { from: SimPc; to: SimPc; message: object; owner: PeerId }>()
+  readonly #old = new Map<string, { from: SimPc; to: SimPc; message: object }>()
+  /** What struck, in order. */
+  readonly struck: { atMs: number; fault: SiteFault; pc: string }[] = []
+
+  constructor(mesh: SimMesh) {
+    this.#mesh = mesh
+    for (const pc of mesh.pcs) this.#byId.set(pc.id, pc)
+  }
+
+  /** Watches from the first armed fault on. */
+  arm(fault: SiteFault): void {
+    this.#armed.push(fault)
+    this.watch()
+  }
+
+  watch(): void {
+    if (this.#mesh.world.fabric.tap !== undefined) return
+    this.#mesh.world.fabric.tap = this
+    for (const pc of this.#mesh.pcs) {
+      pc.disk.tap = {
+        writes: (ops, sync) => sync && this.#disk('write', pc, ops),
+        synced: (ops) => this.#disk('synced', pc, ops)
+      }
+    }
+  }
+
+  /** The fault phase is over: what did not strike will not. */
+  disarm(): void {
+    this.#armed = []
+  }
+
+  accepted(pc: SimPc): void {
+    this.#look({ on: 'accepted', pc })
+  }
+
+  sent(from: Station, to: Station, plane: Plane, kind: string, message: object): Fate {
+    if (plane !== 'reg' && plane !== 'sched') return 'pass'
+    const record = (message as { record?: SessionRecord | null }).record ?? undefined
+    const [near, far] = [this.#byId.get(from.peer)!, this.#byId.get(to.peer)!]
+    if (kind === 'put' && record !== undefined) this.#remember(near, far, record, message)
+    return this.#look({ on: 'send', from: near, to: far, kind, record }) ?? 'pass'
+  }
+
+  // ---- what sites do ----
+
+  powerCutNow(pc: SimPc, fault: SiteFault): void {
+    pc.powerCut()
+    this.#later(fault.forMs, () => pc.start())
+  }
+  powerCut(pc: SimPc, fault: SiteFault): void {
+    this.#later(fault.afterMs, () => this.powerCutNow(pc, fault))
+  }
+  blackout(fault: SiteFault): void {
+    this.#later(fault.afterMs / 10, () => this.#mesh.pcs.forEach((pc) => this.powerCutNow(pc, fault)))
+  }
+  kill(pc: SimPc, fault: SiteFault): void {
+    this.#later(fault.afterMs, () => {
+      pc.killPeerProcess()
+      this.#later(fault.forMs, () => pc.start())
+    })
+  }
+  stall(pc: SimPc, forMs: number, afterMs: number): void {
+    this.#later(afterMs, () => pc.pause(forMs))
+  }
+  startAll(): void {
+    this.#later(0, () => this.#mesh.pcs.forEach((pc) => pc.start()))
+  }
+  isolate(pc: SimPc, fault: SiteFault): void {
+    const { fabric } = this.#mesh.world
+    const others = this.#mesh.pcs.filter((other) => other !== pc).map((other) => other.id)
+    this.#later(fault.afterMs, () => {
+      fabric.cut([[pc.id], others])
+      this.#later(fault.forMs, () => {
+        fabric.unblock([pc.id], others)
+        fabric.unblock(others, [pc.id])
+      })
+    })
+  }
+  /** What the former owner had said of it comes once more. */
+  repeatOld(record: SessionRecord, fault: SiteFault): void {
+    const old = this.#old.get(record.id)
+    if (old === undefined) return
+    this.#later(fault.afterMs * 20, () => {
+      if (old.from.running && old.to.running) old.from.station.program?.hand(old.to.id, 'reg', old.message)
+    })
+  }
+
+  #later(ms: number, fn: () => void): void {
+    this.#mesh.world.timeline.at(ms, fn)
+  }
+
+  #remember(from: SimPc, to: SimPc, record: SessionRecord, message: object): void {
+    const before = this.#puts.get(record.id)
+    if (before !== undefined && before.owner !== record.owner) this.#old.set(record.id, before)
+    this.#puts.set(record.id, { from, to, message, owner: record.owner })
+  }
+
+  #disk(on: 'write' | 'synced', pc: SimPc, ops: readonly StoreOp[]): void {
+    for (const op of ops) {
+      if (!('put' in op) || !op.put.startsWith('r/')) continue
+      const record = readOnce(op.value, (bytes) => decodeAs(RecordWire, bytes, 'record'))
+      this.#mesh.watch?.wrote(pc, record, on)
+      this.#look({ on, pc, record })
+    }
+  }
+
+  /** The first armed site that the moment hits strikes, once. */
+  #look(moment: Moment): Fate | undefined {
+    if (this.#armed.length === 0) return undefined
+    const at = this.#armed.findIndex((fault) => SITES[fault.site].hits(moment))
+    if (at < 0) return undefined
+    const [fault] = this.#armed.splice(at, 1)
+    const pc = 'from' in moment ? moment.from : moment.pc
+    this.struck.push({ atMs: this.#mesh.nowMs, fault: fault!, pc: pc.name })
+    return siteOf(fault!).act(this, moment, fault!) || undefined
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * What may not be wrong for a moment, looked at as it happens (PROTOCOLS.md 2.8.4): fences that fall back, PCs that run more
+ * than they give, results that are told twice, tables that grow without end.
+ */
+import type { PeerId, SessionId } from '../protocols/ports.ts'
+import type { SessionRecord } from '../protocols/session/index.ts'
+import type { SimMesh } from './mesh.ts'
+import type { SimPc } from './pc.ts'
+import type { Run, RunWatcher } from './run-log.ts'
+
+export interface Violation {
+  checker: string
+  text: string
+  atMs: number
+}
+
+const VIOLATIONS_MAX = 20
+/** What one peer may have armed when nothing waits for it, and for each session. */
+const TIMERS_MAX = 400
+const TIMERS_A_SESSION = 60
+/** Members, authors, ledger and the like. */
+const KEYS_MAX = 400
+
+export interface WatchOptions {
+  nowMs(): number
+  nameOf(peer: PeerId): string
+  /** Thousandths of a core that each PC gives. */
+  cpuMilli: number
+  /** PCs could not hear each other then, or had not heard of each other yet. */
+  excused(atMs: number): boolean
+}
+
+export class Watch implements RunWatcher {
+  readonly violations: Violation[] = []
+  readonly #options: WatchOptions
+  readonly #said = new Set<string>()
+  /** Highest epoch written, by PC and session, and in which life of the peer. */
+  readonly #written = new Map<string, { start: number; epoch: number }>()
+  readonly #ordered = new Map<string, number>()
+  readonly #used = new Map<PeerId, number>()
+  readonly #results = new Map<SessionId, { epoch: number; owner: PeerId }>()
+
+  constructor(options: WatchOptions) {
+    this.#options = options
+  }
+
+  violate(checker: string, text: string, atMs = this.#options.nowMs()): void {
+    const key = `${checker} ${text}`
+    if (this.#said.has(key) || this.violations.length >= VIOLATIONS_MAX) return
+    this.#said.add(key)
+    this.violations.push({ checker, text, atMs })
+  }
+
+  /** A PC hands a version to its disk (`write`), and it has reached it. */
+  wrote(pc: Pick<SimPc, 'id' | 'name' | 'starts'>, record: SessionRecord, on: 'write' | 'synced'): void {
+    const { id, epoch, owner, state } = record
+    if (on === 'write') {
+      const key = `${pc.id}/${id}`
+      const before = this.#written.get(key)
+      if (before !== undefined && before.start === pc.starts && epoch < before.epoch)
+        this.violate('fence', `${pc.name} took epoch ${epoch} of session ${short(id)} after epoch ${before.epoch}`)
+      this.#written.set(key, { start: pc.starts, epoch })
+      return
+    }
+    if (state !== 'finished') return
+    const told = this.#results.get(id)
+    if (told === undefined) this.#results.set(id, { epoch, owner })
+    else if (told.epoch !== epoch && !this.#options.excused(this.#options.nowMs()))
+      this.violate('result', `the end of session ${short(id)} was published for epoch ${told.epoch} and epoch ${epoch}`)
+  }
+
+  ordered(session: SessionId, epoch: number, peer: PeerId): void {
+    const key = `${peer}/${session}`
+    const before = this.#ordered.get(key) ?? -1
+    if (epoch < before)
+      this.violate(
+        'fence',
+        `${this.#options.nameOf(peer)} ordered epoch ${epoch} of session ${short(session)} after epoch ${before}`
+      )
+    this.#ordered.set(key, Math.max(before, epoch))
+  }
+
+  begins({ session, peer, cpuMilli }: Run): void {
+    const used = (this.#used.get(peer) ?? 0) + cpuMilli
+    this.#used.set(peer, used)
+    const { cpuMilli: offer, nameOf } = this.#options
+    if (used > offer)
+      this.violate(
+        'capacity',
+        `${nameOf(peer)} ran ${used} of ${offer} thousandths of a core when session ${short(session)} went on`
+      )
+  }
+
+  ends({ peer, cpuMilli }: Run): void {
+    this.#used.set(peer, this.#used.get(peer)! - cpuMilli)
+  }
+
+  /** Now and then: what grows, and what peers believe to have given. */
+  sample(mesh: SimMesh, sessions: number): void {
+    for (const pc of mesh.pcs) {
+      const { peer } = pc
+      if (peer === undefined || peer.phase === 'starting') continue
+      const granted = peer.sessions.granted()
+      if (granted.cpuMilli > this.#options.cpuMilli)
+        this.violate(
+          'capacity',
+          `${pc.name} has given ${granted.cpuMilli} of ${this.#options.cpuMilli} thousandths of a core`
+        )
+      for (const [name, times] of peer.counters)
+        if (name.startsWith('bad_'))
+          this.violate('wire', `${pc.name} refused ${times} messages of its own kind: ${name}`)
+    }
+    this.bounded('entries armed', mesh.world.timeline.size, mesh.pcs.length * TIMERS_MAX + sessions * TIMERS_A_SESSION)
+    for (const pc of mesh.pcs) {
+      this.bounded(`pairs on the disk of ${pc.name}`, pc.disk.size, KEYS_MAX + sessions)
+      this.bounded(`events of ${pc.name}`, pc.peer?.events.length ?? 0, 500)
+      this.bounded(`refusals of ${pc.name}`, pc.peer?.refusals.length ?? 0, 50)
+      this.bounded(`records of ${pc.name}`, pc.peer?.sessions.records.all.size ?? 0, sessions)
+    }
+  }
+
+  bounded(what: string, size: number, most: number): void {
+    if (size > most) this.violate('bound', `${what}: ${size}, at most ${most}`)
+  }
+}
+
+const short = (id: SessionId): string => id.slice(0, 6)

@@ -1,0 +1,90 @@
+/**
+ * Seeds on every change: those that once showed a bug, and two hundred more of a shorter time. SIM_SEED chooses other
+ * ones. Planted bugs are found, shrunk and drawn.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { diagram } from '../../sim/diagram.ts'
+import { explore } from '../../sim/explore.ts'
+import type { FamilyName } from '../../sim/families.ts'
+import { findMutations, MUTATIONS } from '../../sim/mutations.ts'
+import { expand } from '../../sim/plan.ts'
+import { play } from '../../sim/run.ts'
+import { shrink } from '../../sim/shrink.ts'
+import { record } from '../../sim/story.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'omega-explore-'))
+afterAll(() => rmSync(dir, { recursive: true }))
+const FIRST = Number(process.env['SIM_SEED'] ?? 10_001)
+
+test.each<[FamilyName, number, string]>([
+  ['calm', 20, 'a child was started before its record was on disk, and again elsewhere when its peer had forgotten it'],
+  [
+    'calm',
+    40,
+    'an answer of a keeper set a session back to what it was before the question; ended runs barred every PC'
+  ],
+  ['calm', 4, 'a PC that was back heard of no other for as long as a takeover takes']
+])('%s %i: %s', { timeout: 60_000 }, (family, seed) => {
+  const { violations } = play(expand(seed, family))
+  expect(violations, `again: omega sim replay --family ${family} --seed ${seed}`).toEqual([])
+})
+
+test('two hundred seeds break no promise, and come to every rare thing', { timeout: 600_000 }, async () => {
+  const families = ['within', 'calm', 'pair', 'beyond'] as const
+  const report = await explore({ families, first: FIRST, seeds: 200, workers: 2, faultPhaseMs: 25_000 })
+  expect(report.failures).toEqual([])
+  expect(report.seeds).toBe(200)
+  expect(report.never).toEqual([])
+  expect(Object.keys(report.faults).length).toBeGreaterThan(25)
+})
+
+test('what is found does not depend on the number of threads', { timeout: 120_000 }, async () => {
+  const hashes = async (workers: number): Promise<string[]> => {
+    const found: [number, string][] = []
+    const onPlayed = ({ outcome }: { outcome: { seed: number; traceHash: string } }) =>
+      void found.push([outcome.seed, outcome.traceHash])
+    await explore({ families: ['within'], first: 1, seeds: 4, workers, faultPhaseMs: 10_000, onPlayed })
+    return found.sort(([a], [b]) => a - b).map(([, hash]) => hash)
+  }
+  expect(await hashes(2)).toEqual(await hashes(1))
+})
+
+test('each mutation fits the sources, at exactly one place', () => {
+  expect(MUTATIONS.length).toBeGreaterThanOrEqual(20)
+  expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBe(MUTATIONS.length)
+  for (const { name, file, find, replace } of MUTATIONS) {
+    const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+    expect(source.split(find).length - 1, `"${name}" in ${file}`).toBe(1)
+    expect(replace).not.toBe(find)
+  }
+})
+
+test.each(['takeover before the leash is over', 'a grant lapses like a hold', 'a refutation keeps its incarnation'])(
+  'a planted bug is found: %s',
+  { timeout: 300_000 },
+  async (only) => {
+    const { missed, table } = await findMutations({ workers: 2, seeds: 60, only })
+    expect(missed).toEqual([])
+    expect(table[0]!.first).toMatch(/^[a-z ]+: /)
+  }
+)
+
+test('a failing plan is made small, and its picture shows what went wrong', { timeout: 120_000 }, () => {
+  // two PCs run more than one of them gives: that much is wrong with this plan from the start
+  const whole = expand(3, 'calm')
+  const plan = { ...whole, options: { ...whole.options, cpuMilli: 400, faultPhaseMs: 20_000 } }
+  const impossible = { ...plan, jobs: plan.jobs.slice(0, 6).map((job) => ({ ...job, atMs: 100, command: 'sleep 2' })) }
+  const shrunk = shrink(impossible)!
+  expect(shrunk.violation.checker).toBe('unfinished')
+  expect(shrunk.plan.faults).toEqual([])
+  expect(shrunk.plan.jobs).toHaveLength(1)
+  expect(shrunk.plan.options.peers).toBe(2)
+  const file = join(dir, 'small.json')
+  writeFileSync(file, JSON.stringify(shrunk.plan))
+  const svg = diagram(record(shrunk.plan))
+  expect(svg).toMatch(/^<svg [\s\S]*unfinished[\s\S]*<\/svg>\n$/)
+  expect(svg).toContain('pc0')
+})

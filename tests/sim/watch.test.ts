@@ -1,0 +1,182 @@
+/** Each checker is shown a history that it must reject, and one that it must not. */
+import { expect, test } from 'vitest'
+import { doubleRuns, lostSessions, staleSummaries, twinResults, unfinished } from '../../sim/checkers.ts'
+import type { Job, SimMesh } from '../../sim/mesh.ts'
+import { RunLog } from '../../sim/run-log.ts'
+import { Timeline } from '../../sim/clock.ts'
+import { Trace } from '../../sim/trace.ts'
+import { Watch } from '../../sim/watch.ts'
+import type { SessionRecord, SessionState } from '../../protocols/session/index.ts'
+
+const ID = 'a'.repeat(32)
+
+function record(patch: Partial<SessionRecord>): SessionRecord {
+  return { id: ID, epoch: 1, seq: 0, owner: 'p0', keepers: ['p0', 'p1'], state: 'running', ...patch } as SessionRecord
+}
+
+function watch(excused = false): { watch: Watch; pass: (ms: number) => void } {
+  let nowMs = 0
+  const options = { nowMs: () => nowMs, nameOf: (peer: string) => peer, cpuMilli: 2000, excused: () => excused }
+  return { watch: new Watch(options), pass: (ms) => (nowMs += ms) }
+}
+const pc = (id: string, starts = 1) => ({ id, name: id, starts })
+const checkers = (one: Watch): string[] => one.violations.map(({ checker }) => checker)
+
+test('a lower epoch on the same disk breaks the fence, one after a restart does not', () => {
+  const { watch: one } = watch()
+  one.wrote(pc('p0'), record({ epoch: 3 }), 'write')
+  one.wrote(pc('p0'), record({ epoch: 3 }), 'write')
+  one.wrote(pc('p1'), record({ epoch: 1 }), 'write')
+  one.wrote(pc('p0', 2), record({ epoch: 2 }), 'write')
+  expect(one.violations).toEqual([])
+  one.wrote(pc('p0', 2), record({ epoch: 1 }), 'write')
+  expect(checkers(one)).toEqual(['fence'])
+})
+
+test('an order of an older epoch breaks the fence', () => {
+  const { watch: one } = watch()
+  one.ordered(ID, 2, 'p0')
+  one.ordered(ID, 2, 'p0')
+  one.ordered(ID, 1, 'p1')
+  expect(one.violations).toEqual([])
+  one.ordered(ID, 1, 'p0')
+  expect(checkers(one)).toEqual(['fence'])
+})
+
+test('more work than a PC gives, even for a moment, is over its capacity', () => {
+  const { watch: one } = watch()
+  const run = (session: string, cpuMilli: number) => ({
+    session,
+    epoch: 1,
+    peer: 'p0',
+    cpuMilli,
+    fromMs: 0,
+    toMs: undefined
+  })
+  one.begins(run('a', 1500))
+  one.begins(run('b', 500))
+  one.ends(run('b', 500))
+  one.begins(run('c', 500))
+  expect(one.violations).toEqual([])
+  one.begins(run('d', 1))
+  expect(checkers(one)).toEqual(['capacity'])
+})
+
+test('an end that is published for two epochs is told twice, unless the PCs were parted', () => {
+  for (const excused of [false, true]) {
+    const { watch: one } = watch(excused)
+    one.wrote(pc('p0'), record({ epoch: 1, state: 'finished' }), 'synced')
+    one.wrote(pc('p1'), record({ epoch: 1, state: 'finished' }), 'synced')
+    expect(one.violations).toEqual([])
+    one.wrote(pc('p1'), record({ epoch: 4, state: 'finished' }), 'synced')
+    expect(checkers(one)).toEqual(excused ? [] : ['result'])
+  }
+})
+
+test('a table above its bound is said once, with its size', () => {
+  const { watch: one } = watch()
+  one.bounded('events of p0', 500, 500)
+  expect(one.violations).toEqual([])
+  one.bounded('events of p0', 501, 500)
+  one.bounded('events of p0', 501, 500)
+  expect(one.violations.map(({ text }) => text)).toEqual(['events of p0: 501, at most 500'])
+})
+
+function runs(): { log: RunLog; timeline: Timeline } {
+  const timeline = new Timeline()
+  return { timeline, log: new RunLog(timeline, new Trace()) }
+}
+
+test('two runs at once are a double run, one after the other are not', () => {
+  const { log, timeline } = runs()
+  log.begins(ID, 1, 'p0', 500)
+  timeline.run(1000)
+  log.ends(ID, 1, 'p0')
+  log.begins(ID, 3, 'p1', 500)
+  timeline.run(1000)
+  expect(doubleRuns(log, () => false)).toEqual([])
+  log.begins(ID, 5, 'p2', 500)
+  timeline.run(1000)
+  expect(doubleRuns(log, () => false)).toHaveLength(1)
+  expect(doubleRuns(log, (atMs) => atMs === 2000)).toEqual([])
+  expect(
+    doubleRuns(
+      log,
+      () => false,
+      () => true
+    ),
+    'it went on for a second'
+  ).toHaveLength(1)
+})
+
+test('one epoch on two PCs is wrong even when the runs do not overlap', () => {
+  const { log, timeline } = runs()
+  log.begins(ID, 1, 'p0', 500)
+  timeline.run(10)
+  log.ends(ID, 1, 'p0')
+  timeline.run(10)
+  log.begins(ID, 1, 'p1', 500)
+  expect(doubleRuns(log, () => false).map(({ text }) => text)).toEqual([expect.stringContaining('on two PCs')])
+})
+
+test('the false start of a peer that stalled is excused, and of no other', () => {
+  const { log, timeline } = runs()
+  log.begins(ID, 3, 'p1', 500)
+  timeline.run(100)
+  log.begins(ID, 1, 'p0', 500)
+  timeline.run(1)
+  log.ends(ID, 1, 'p0')
+  expect(
+    doubleRuns(
+      log,
+      () => false,
+      () => true
+    )
+  ).toEqual([])
+  expect(doubleRuns(log, () => false)).toHaveLength(1)
+})
+
+/** PCs that hold the given records, each also as the summary that it shows. */
+function meshOf(...held: (SessionRecord | undefined)[]): SimMesh {
+  const pcs = held.map((one, i) => ({
+    name: `p${i}`,
+    id: `p${i}`,
+    running: true,
+    peer: {
+      self: `p${i}`,
+      summary: () => one,
+      sessions: { records: { all: new Map(one === undefined ? [] : [[ID, one]]) }, forks: new Map() }
+    }
+  }))
+  const newest = held.filter((one) => one !== undefined).sort((a, b) => b.epoch - a.epoch)[0]
+  return { pcs, running: pcs, session: () => newest, world: { runs: runs().log } } as unknown as SimMesh
+}
+const accepted: Job[] = [{ id: ID, durability: 2, error: undefined }]
+const states = (...list: (SessionState | undefined)[]) =>
+  meshOf(...list.map((state) => (state === undefined ? undefined : record({ state }))))
+
+test('an accepted session that nobody knows is lost', () => {
+  expect(lostSessions(states('finished', undefined), accepted)).toEqual([])
+  expect(lostSessions(states(undefined, undefined), accepted)).toHaveLength(1)
+  expect(lostSessions(states(undefined), [{ id: undefined, durability: undefined, error: undefined }])).toEqual([])
+})
+
+test('a session that is neither over nor running is unfinished', () => {
+  expect(unfinished(states('finished'), accepted)).toEqual([])
+  expect(unfinished(states('pending'), accepted)).toHaveLength(1)
+  expect(unfinished(states('running'), accepted), 'without a process').toHaveLength(1)
+})
+
+test('keepers that tell two ends of one session contradict each other', () => {
+  const finished = record({ state: 'finished', exit: { code: 0, signal: null } })
+  expect(twinResults(meshOf(finished, finished), accepted)).toEqual([])
+  expect(twinResults(meshOf(finished, { ...finished, epoch: 2 }), accepted)).toHaveLength(1)
+  expect(twinResults(meshOf(finished, { ...finished, exit: { code: 1, signal: null } }), accepted)).toHaveLength(1)
+})
+
+test('a PC that shows less than the keepers know is stale', () => {
+  const finished = record({ state: 'finished' })
+  expect(staleSummaries(meshOf(finished, finished), accepted)).toEqual([])
+  expect(staleSummaries(meshOf(finished, undefined), accepted)).toHaveLength(1)
+  expect(staleSummaries(meshOf({ ...finished, epoch: 2 }, finished), accepted)).toHaveLength(1)
+})
