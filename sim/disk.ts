@@ -9,6 +9,8 @@ import type { SimProcess } from './clock.ts'
 
 interface Batch {
   ops: readonly StoreOp[]
+  /** As the program handed them over: for those who watch. */
+  given: readonly StoreOp[]
   answered: boolean
 }
 
@@ -130,9 +132,9 @@ export class SimDisk {
   }
 
   #take(ops: readonly StoreOp[]): Batch {
-    // kept as they are: nobody changes bytes that he has written
-    const batch = { ops, answered: false }
-    apply(this.#view, ops)
+    const own = ops.map((op) => ('put' in op ? { put: op.put, value: op.value.slice() } : { del: op.del }))
+    const batch = { ops: own, given: ops, answered: false }
+    apply(this.#view, own)
     this.#unsynced.push(batch)
     return batch
   }
@@ -142,7 +144,7 @@ export class SimDisk {
     const end = last === undefined ? -1 : this.#unsynced.indexOf(last)
     const reached = this.#unsynced.splice(0, end + 1)
     for (const batch of reached) apply(this.#durable, batch.ops)
-    if (this.tap !== undefined) for (const { ops } of reached) this.tap.synced(ops)
+    if (this.tap !== undefined) for (const { given } of reached) this.tap.synced(given)
   }
 
   /** Pairs as a program sees them now. */

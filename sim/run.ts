@@ -210,7 +210,7 @@ class Play {
       this.#pass(mesh.nowMs + 1000)
       const agree = mesh.running.length === mesh.pcs.length && mesh.agree()
       if (agree) this.#convergedMs ??= mesh.nowMs - sinceMs
-      calmSinceMs = agree && this.#isOver() ? (calmSinceMs ?? mesh.nowMs) : undefined
+      calmSinceMs = agree && this.#isOver() && this.#isTold() ? (calmSinceMs ?? mesh.nowMs) : undefined
       if (calmSinceMs !== undefined && mesh.nowMs - calmSinceMs >= CALM_MS) break
       if (!liveness && mesh.nowMs - sinceMs > MERGE_MS) break
     }
@@ -222,6 +222,12 @@ class Play {
       const record = this.#mesh.session(job.id)
       return record === undefined || FINAL_STATES.has(record.state)
     })
+  }
+
+  /** What a screen shows comes by gossip, and what was missed mends itself within some comparisons. */
+  #isTold(): boolean {
+    const jobs = this.#work.map((work) => work.job)
+    return staleSummaries(this.#mesh, jobs).length === 0
   }
 
   #judge(liveness: boolean): void {

@@ -135,7 +135,7 @@ export class Sites implements Tap {
     this.#mesh.world.fabric.tap = this
     for (const pc of this.#mesh.pcs) {
       pc.disk.tap = {
-        writes: (ops, sync) => sync && this.#disk('write', pc, ops),
+        writes: (ops) => this.#disk('write', pc, ops),
         synced: (ops) => this.#disk('synced', pc, ops)
       }
     }
@@ -214,6 +214,7 @@ export class Sites implements Tap {
 
   #disk(on: 'write' | 'synced', pc: SimPc, ops: readonly StoreOp[]): void {
     for (const op of ops) {
+      if ('del' in op && op.del.startsWith('r/')) this.#mesh.watch?.forgot(pc, op.del.slice(2))
       if (!('put' in op) || !op.put.startsWith('r/')) continue
       const record = readOnce(op.value, (bytes) => decodeAs(RecordWire, bytes, 'record'))
       this.#mesh.watch?.wrote(pc, record, on)

@@ -69,6 +69,11 @@ export class Watch implements RunWatcher {
       this.violate('result', `the end of session ${short(id)} was published for epoch ${told.epoch} and epoch ${epoch}`)
   }
 
+  /** It keeps the session no more, and may hear of it anew from one that is behind. */
+  forgot(pc: Pick<SimPc, 'id'>, session: SessionId): void {
+    this.#written.delete(`${pc.id}/${session}`)
+  }
+
   ordered(session: SessionId, epoch: number, peer: PeerId): void {
     const key = `${peer}/${session}`
     const before = this.#ordered.get(key) ?? -1

@@ -309,7 +309,8 @@ export class Sessions {
         this.#owning.disown(record.id)
       }
     }
-    // A last word of ours that the keepers had and our own disk had not.
+    // A last word of ours that the keepers had and our own disk had not; and nobody else would tell of it.
+    if (record.owner === this.#ctx.self) this.#ctx.publish(summarize(record))
     if (owned === undefined) this.#takeover.takeUp(record)
     // A run kept frozen here is what a stop is about even when the session has ended elsewhere by then.
     if (record.desired === 'stop' && (!FINAL_STATES.has(record.state) || this.forks.has(record.id)))
