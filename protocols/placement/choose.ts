@@ -2,6 +2,7 @@
  * The submitter's half of placement (PROTOCOLS.md 2.3): a hard filter on its view, then a score. The view only narrows;
  * the worker has the last word. Every peer that is not chosen gets a reason in words.
  */
+import { adPauseMs } from '../gossip/index.ts'
 import type { PeerId } from '../ports.ts'
 import type { Why } from '../session/index.ts'
 import { ALIVE, DRAINING, PAUSED } from './view.ts'
@@ -34,7 +35,7 @@ export const WEIGHTS = {
   age: -0.3
 } as const
 
-/** Readings older than this count as fully stale; older than ten times this the peer is not asked. */
+/** In a mesh up to 400: readings older than this count as fully stale; older than ten times this the peer is not asked. */
 export const STALE_MS = 6_000
 /** Peers ranked for a session and named in its record with their reasons; the others are counted. */
 export const REASONS_MAX = 24
@@ -109,12 +110,17 @@ function obstacle(view: PlacementView, i: number, ask: Ask, now: number): Words 
   if ((flags & PAUSED) !== 0) return () => 'paused by its owner'
   if ((flags & DRAINING) !== 0) return () => 'going down'
   if (wrongLabel(view, i, ask) !== undefined) return WORDS.label
-  if (now - view.at[i]! > 10 * STALE_MS) return () => 'no recent reading from it'
+  if (now - view.at[i]! > 10 * staleMs(view)) return () => 'no recent reading from it'
   if (view.offerCpu[i]! < ask.cpuMilli) return WORDS.offersCpu
   if (view.offerMemory[i]! < ask.memoryBytes) return WORDS.offersMemory
   if (view.freeCpu[i]! < ask.cpuMilli) return WORDS.freeCpu
   if (view.freeMemory[i]! < ask.memoryBytes) return WORDS.freeMemory
   return undefined
+}
+
+/** Larger meshes speak less often: three of their pauses. */
+function staleMs(view: PlacementView): number {
+  return Math.max(STALE_MS, 3 * adPauseMs(view.index.size))
 }
 
 function wrongLabel(view: PlacementView, i: number, ask: Ask): readonly [string, string] | undefined {
@@ -126,7 +132,7 @@ function score(view: PlacementView, i: number, ask: Ask, now: number, random: ()
   const cpuLeft = shareOf(view.freeCpu[i]! - ask.cpuMilli, view.offerCpu[i]!)
   const memoryLeft = shareOf(view.freeMemory[i]! - ask.memoryBytes, view.offerMemory[i]!)
   const busy = view.busy[i]!
-  const age = Math.min(1, Math.max(0, (now - view.at[i]!) / STALE_MS - 1))
+  const age = Math.min(1, Math.max(0, (now - view.at[i]!) / staleMs(view) - 1))
   return (
     WEIGHTS.headroom * Math.min(cpuLeft, memoryLeft) +
     WEIGHTS.idle * (Number.isNaN(busy) ? 0.5 : 1 - busy) +

@@ -32,6 +32,13 @@ function viewOf(...rows: ViewRow[]): PlacementView {
 const order = (view: PlacementView, wanted: Ask, random = (): number => 0.5): string[] =>
   choose(view, wanted, NOW, random).ranked.map((entry) => entry.peer)
 
+test('in a large mesh, where readings come less often, older ones count', () => {
+  const large = viewOf(...Array.from({ length: 3000 }, (_, i) => row(`pc${i}`, { at: NOW - 100_000 })))
+  expect(order(large, ask()).length).toBeGreaterThan(0)
+  const later = viewOf(...Array.from({ length: 3000 }, (_, i) => row(`pc${i}`, { at: NOW - 451_000 })))
+  expect(order(later, ask())).toEqual([])
+})
+
 test.each<[string, Partial<ViewRow>, Partial<Ask>, RegExp]>([
   ['is not alive', { alive: false }, {}, /^not reachable$/],
   ['is paused', { paused: true }, {}, /^paused by its owner$/],
