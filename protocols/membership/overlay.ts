@@ -89,9 +89,11 @@ export function demand(t: Turn, peer: PeerId): void {
   overlay.demands.delete(peer)
   overlay.demands.set(peer, env.now)
   if (overlay.demands.size > cfg.onDemandMax) {
-    const [oldest] = overlay.demands.keys()
-    overlay.demands.delete(oldest!)
-    if (!isNeeded(s, oldest!) && !s.isBusy(oldest!)) close(t, oldest!)
+    const [oldest, usedAt] = overlay.demands.entries().next().value!
+    if (env.now - usedAt >= cfg.onDemandKeepMs && !s.isBusy(oldest)) {
+      overlay.demands.delete(oldest)
+      if (!isNeeded(s, oldest)) close(t, oldest)
+    }
   }
   const dialedAt = s.contacts.get(peer)?.dialedAt ?? -Infinity
   if (!s.links.has(peer) && env.now - dialedAt >= cfg.dialRetryMinMs) seekLink(t, peer, 'now')
@@ -110,8 +112,10 @@ export function closeIdle(t: Turn): void {
   for (const [peer, at] of overlay.demands) if (env.now - at >= cfg.idleMs) overlay.demands.delete(peer)
   if (isSmall(s)) return
   spare.sort((a, b) => a[1] - b[1])
-  for (const [i, [peer, usedAt]] of spare.entries())
-    if (env.now - usedAt >= cfg.idleMs || spare.length - i > cfg.onDemandMax) close(t, peer)
+  for (const [i, [peer, usedAt]] of spare.entries()) {
+    const keepMs = spare.length - i > cfg.onDemandMax ? cfg.onDemandKeepMs : cfg.idleMs
+    if (env.now - usedAt >= keepMs) close(t, peer)
+  }
 }
 
 function isCandidate(s: MembershipState, row: Row): boolean {

@@ -22,6 +22,8 @@ export const MEMBERSHIP = {
   overlaySettleMs: 50,
   /** Links made on demand: so many, and closed when idle for so long. */
   onDemandMax: 48,
+  /** Above that many, too, a link stays for so long after its last use: an answer may be under way. */
+  onDemandKeepMs: 5000,
   idleMs: 60_000,
   /** One probe a period, times 1 + local health. */
   probePeriodMs: 1000,

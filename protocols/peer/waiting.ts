@@ -4,10 +4,11 @@
  */
 import type { Clock, PeerId, Plane } from '../ports.ts'
 
-/** For one peer; and peers together. What is asked of so many at once is better asked again. */
+/** For one peer; peers, and for all together. What is asked of so many at once is better asked again. */
 const FRAMES_MAX = 64
 const BYTES_MAX = 256 * 1024
-const PEERS_MAX = 64
+const PEERS_MAX = 256
+const TOTAL_BYTES_MAX = 8 * 1024 * 1024
 /** A dial that has not ended by then has no address to try. */
 const WAIT_MS = 12_000
 
@@ -21,6 +22,7 @@ export class Waiting {
   readonly #clock: Clock
   readonly #held = new Map<PeerId, Held>()
   readonly #lost: (peer: PeerId) => void
+  #bytes = 0
 
   /** `lost`: what waited for that peer was dropped. */
   constructor(clock: Clock, lost: (peer: PeerId) => void) {
@@ -30,6 +32,7 @@ export class Waiting {
 
   /** False: too much waits already. */
   hold(peer: PeerId, plane: Plane, frame: Uint8Array): boolean {
+    if (this.#bytes + frame.length > TOTAL_BYTES_MAX) return false
     let held = this.#held.get(peer)
     if (held === undefined) {
       if (this.#held.size >= PEERS_MAX) return false
@@ -39,6 +42,7 @@ export class Waiting {
     if (held.frames.length >= FRAMES_MAX || held.bytes + frame.length > BYTES_MAX) return false
     held.frames.push({ plane, frame })
     held.bytes += frame.length
+    this.#bytes += frame.length
     return true
   }
 
@@ -59,6 +63,7 @@ export class Waiting {
     const held = this.#held.get(peer)
     if (held === undefined) return undefined
     this.#held.delete(peer)
+    this.#bytes -= held.bytes
     this.#clock.clearTimeout(held.timer)
     return held
   }

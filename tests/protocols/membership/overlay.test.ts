@@ -111,7 +111,7 @@ test('a link on demand is made at once, kept while it is used, and closed when i
   expect(pc.sees(far.name)).toBe('alive')
 })
 
-test('of links on demand the least used ends when there are too many', () => {
+test('of links on demand the least used ends when there are too many, but not while an answer may be under way', () => {
   const mesh = formed(5, 40, { ...SMALL, onDemandMax: 3 })
   mesh.run(150_000)
   const pc = mesh.pc('pc0')
@@ -120,6 +120,9 @@ test('of links on demand the least used ends when there are too many', () => {
     pc.mem({ k: 'want', peer: other.id })
     mesh.run(200)
   }
+  expect(far.slice(0, 4).map((other) => pc.linked.has(other.id))).toEqual([true, true, true, true])
+  mesh.run(4500)
+  pc.mem({ k: 'want', peer: far[3]!.id })
   mesh.run(200)
   expect(far.slice(0, 4).map((other) => pc.linked.has(other.id))).toEqual([false, true, true, true])
 })
