@@ -200,7 +200,7 @@ function start(t: Turn): void {
   // Nobody knows yet that this peer is up, so it does not wait for lower ones to dial.
   for (const row of s.rows.values()) {
     if (row.remembered) seekLink(t, row.peer, 'now')
-    else if (isLive(row)) seekLink(t, row.peer)
+    else if (isLive(row) && row.peer !== s.self) seekLink(t, row.peer)
   }
   for (const peer of [...s.contacts.keys()]) if (!s.rows.has(peer)) seekLink(t, peer)
 }
