@@ -232,7 +232,7 @@ export class Member {
     const holder = record.runner ?? record.owner
     const state = holder === peer.self ? 'alive' : peer.member(holder)?.state
     const gone = state === 'dead' || state === 'left' || state === undefined
-    return sessionView(record, gone ? peer.nameOf(holder) : undefined)
+    return sessionView(record, gone ? peer.nameOf(holder) : undefined, peer.forksOf(record.id))
   }
 
   doors(): DoorView[] {

@@ -43,7 +43,7 @@ export function noticesOf({ member, host, store, dataDir, wall }: Parts): Notice
     add(
       'fork',
       `a second run of session ${id.slice(0, 8)} (epoch ${epoch}) is kept frozen here`,
-      `omega stop ${id.slice(0, 8)}`
+      `omega stop --fork ${id.slice(0, 8)}`
     )
   }
   if (store.repaired)

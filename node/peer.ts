@@ -252,6 +252,9 @@ export class PeerProcess implements PeerApi {
   async stop(id: string, who: Principal): Promise<SessionView> {
     return await this.#desk.stop(id, who)
   }
+  async discardForks(id: string, who: Principal): Promise<SessionView> {
+    return await this.#desk.discardForks(id, who)
+  }
   async attach(id: string, options: { from: number; follow: boolean; stdin: boolean }): Promise<Attachment> {
     return await this.#desk.attach(id, options)
   }

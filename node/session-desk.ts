@@ -63,6 +63,15 @@ export class SessionDesk {
     return member.sessionView(await this.#record(record.id))
   }
 
+  async discardForks(id: string, _who: Principal): Promise<SessionView> {
+    const member = this.#parts.active()
+    const record = await this.#record(id)
+    await new Promise<void>((resolve, reject) => {
+      member.peer.sessions.discardForks(record.id, (error) => (error === undefined ? resolve() : reject(error)))
+    })
+    return member.sessionView(record)
+  }
+
   async attach(id: string, options: { from: number; follow: boolean; stdin: boolean }): Promise<Attachment> {
     const member = this.#parts.active()
     const record = await this.#record(id)

@@ -96,8 +96,12 @@ function readings(member: Member, fixed: AdStatic | undefined, dynamic: AdDynami
 
 const missing = (reason: string): { missing: string } => ({ missing: reason })
 
-/** `runnerGone`: the name of the runner while it is away. */
-export function sessionView(record: SessionRecord, runnerGone: string | undefined): SessionView {
+/** `runnerGone`: the name of the runner while it is away. `frozenOn`: PCs that keep an older run of it. */
+export function sessionView(
+  record: SessionRecord,
+  runnerGone: string | undefined,
+  frozenOn: readonly string[] = []
+): SessionView {
   const { spec } = record
   const lost =
     runnerGone !== undefined &&
@@ -114,6 +118,7 @@ export function sessionView(record: SessionRecord, runnerGone: string | undefine
     runner: record.runner ?? null,
     keepers: [...record.keepers],
     epoch: record.epoch,
+    frozenOn: [...frozenOn],
     placement: record.why ?? null,
     reason: lost ? lossInWords(record, runnerGone) : (record.reason ?? ''),
     cpuMilli: spec.cpuMilli,

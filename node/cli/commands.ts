@@ -196,6 +196,10 @@ export async function show(client: Client, id: string, flags: Json): Promise<num
     `runs on   ${session.runner === null ? '-' : name(session.runner)}, owner ${name(session.owner)}, epoch ${session.epoch}`
   )
   print(`keepers   ${session.keepers.map(name).join(', ')}`)
+  for (const peer of session.frozenOn)
+    print(
+      `frozen    an older run is kept on ${name(peer)}; \`omega stop --fork ${session.id.slice(0, 8)}\` discards it`
+    )
   print(
     `asked     ${session.cpuMilli / 1000} cores, ${Math.round(session.memoryBytes / 2 ** 20)} MiB; restart ${session.restart}; by ${session.user} on ${name(session.submitter)}`
   )
@@ -231,10 +235,13 @@ export async function logs(client: Client, id: string, flags: Json & { follow?: 
   return 0
 }
 
-export async function stop(client: Client, id: string, flags: Json): Promise<number> {
+export async function stop(client: Client, id: string, flags: Json & { fork?: boolean }): Promise<number> {
   await client.active()
-  const session = await client.delete<SessionView>(`/api/v1/sessions/${encodeURIComponent(id)}`)
+  const isFork = flags.fork === true
+  const path = `/api/v1/sessions/${encodeURIComponent(id)}${isFork ? '/forks' : ''}`
+  const session = await client.delete<SessionView>(path)
   if (flags.json === true) printJson(session)
+  else if (isFork) print(`the frozen run of ${session.id.slice(0, 8)} is discarded; the session is ${session.state}`)
   else print(`${session.id.slice(0, 8)} is told to stop`)
   return 0
 }

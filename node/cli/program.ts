@@ -148,6 +148,7 @@ function build(ended: (code: number | undefined) => void): Command {
     .action(async (id: string, flags) => ended(await (await commands()).logs(client(), id, flags)))
   add('stop', 'stop a session', 'omega stop 3f9a2c')
     .argument('<session>')
+    .option('--fork', 'discard only the older runs of it that are kept frozen; the session goes on')
     .action(async (id: string, flags) => ended(await (await commands()).stop(client(), id, flags)))
   // The simulator is a program of its own: the peer knows nothing of it.
   program

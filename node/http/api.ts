@@ -71,6 +71,8 @@ export interface PeerApi {
   create(spec: SpecInput, who: Principal): Promise<Created>
   /** Resolves when the stop is recorded; repeat gives the same answer. */
   stop(id: string, who: Principal): Promise<SessionView>
+  /** Discards the older runs of it that PCs keep frozen; the session itself goes on. BAD_REQUEST when there is none. */
+  discardForks(id: string, who: Principal): Promise<SessionView>
   /** `from`: log offset, 0 is the oldest kept. */
   attach(id: string, options: { from: number; follow: boolean; stdin: boolean }): Promise<Attachment>
   hasBlob(hash: string): boolean

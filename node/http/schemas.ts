@@ -154,6 +154,7 @@ export const SessionBody = z.object({
   runner: z.string().nullable(),
   keepers: z.array(z.string()),
   epoch: z.number(),
+  frozenOn: z.array(z.string()),
   placement: z
     .object({
       sentence: z.string(),

@@ -47,6 +47,24 @@ export function sessionRoutes(app: App, context: Context): void {
     (request) => api.session(request.params.id)
   )
   app.delete('/api/v1/sessions/:id', stopRoute, stopSession(api))
+  app.delete(
+    '/api/v1/sessions/:id/forks',
+    {
+      config: { access: 'user' },
+      schema: {
+        summary: 'Discard the older runs of a session that PCs keep frozen; the session itself goes on',
+        tags: ['sessions'],
+        params: SessionIdParam,
+        response: { 202: SessionBody }
+      }
+    },
+    async (request, reply) => {
+      const principal = who(request)
+      const session = await api.session(request.params.id)
+      mustDrive(session, principal, 'discard a run of')
+      return reply.code(202).send(await api.discardForks(session.id, principal))
+    }
+  )
   app.get(
     '/api/v1/sessions/:id/logs',
     {

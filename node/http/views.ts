@@ -158,6 +158,8 @@ export interface SessionView {
   runner: string | null
   keepers: string[]
   epoch: number
+  /** PCs that keep an older run of it frozen, until somebody discards it. */
+  frozenOn: string[]
   /** Sentence: why there. */
   placement: Why | null
   reason: string

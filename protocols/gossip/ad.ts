@@ -55,7 +55,9 @@ export const AdDynamic = z.object({
   paused: z.boolean(),
   draining: z.boolean(),
   sessions: z.int().min(0).max(1_000_000),
-  usedBy: Text(120).optional()
+  usedBy: Text(120).optional(),
+  /** Sessions of which an older run is kept frozen here. */
+  forks: z.array(Text(32)).max(16).optional()
 })
 export type AdDynamic = z.infer<typeof AdDynamic>
 
@@ -91,7 +93,8 @@ const DYNAMIC_KEYS = {
   paused: 'z',
   draining: 'w',
   sessions: 'n',
-  usedBy: 'y'
+  usedBy: 'y',
+  forks: 'k'
 } as const satisfies Record<keyof AdDynamic, string>
 
 /** Throws WIRE_INVALID when a field is out of its bounds. */

@@ -40,6 +40,8 @@ export interface PeerContext {
   nameOf(peer: PeerId): string
   /** The newest that gossip knows of a session. */
   summary(id: SessionId): SessionRecord | undefined
+  /** PCs that keep an older run of the session frozen, as they told last. */
+  forksOf(id: SessionId): PeerId[]
   /** Tells everyone how a session stands. */
   publish(summary: SessionRecord): void
   event(event: PeerEvent): void

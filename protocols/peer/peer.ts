@@ -225,6 +225,11 @@ export class Peer {
     this.sessions.records.newest(id, peers, (newest) => done(newest ?? summary))
   }
 
+  /** PCs that keep an older run of the session frozen. */
+  forksOf(id: SessionId): PeerId[] {
+    return this.#readings.forksOf(id)
+  }
+
   ledger(key: string): Uint8Array | undefined {
     return this.#board.ledger(key)
   }
@@ -413,6 +418,7 @@ export class Peer {
       alivePeers: () => this.#links.alive(),
       nameOf: (peer) => this.nameOf(peer),
       summary: (id) => this.summary(id),
+      forksOf: (id) => this.#readings.forksOf(id),
       publish: (summary) => {
         this.#summaries.came(summary)
         this.#board.publish(summary)

@@ -13,13 +13,15 @@ import {
 } from '../gossip/index.ts'
 import type { AdDynamic, AdStatic, Entry } from '../gossip/index.ts'
 import type { Offer, PlacementView } from '../placement/index.ts'
-import type { Clock, PeerId, Random } from '../ports.ts'
+import type { Clock, PeerId, Random, SessionId } from '../ports.ts'
 import type { SessionRecord } from '../session/index.ts'
 import type { Board } from './board.ts'
 import type { Links } from './links.ts'
 
 /** In a large mesh each pause is longer by a random share of up to this. */
 const PATIENCE_MAX = 0.25
+/** Second runs that one PC tells of; its own screen shows all of them. */
+const FORKS_TOLD = 16
 
 export interface AdView {
   static: AdStatic | undefined
@@ -37,6 +39,7 @@ interface Parts {
   view: PlacementView
   sessions: {
     readonly admission: { paused: boolean; draining: boolean; offer: Offer }
+    readonly forks: ReadonlyMap<SessionId, number>
     granted(): Offer
     running(): SessionRecord[]
   }
@@ -56,6 +59,11 @@ export class Readings {
 
   of(peer: PeerId): AdView | undefined {
     return this.#ads.get(peer)
+  }
+
+  /** PCs that keep an older run of the session frozen. */
+  forksOf(id: SessionId): PeerId[] {
+    return [...this.#ads].flatMap(([peer, ad]) => (ad.dynamic?.forks?.includes(id) === true ? [peer] : []))
   }
 
   /** What the sensors read. The dynamic part is told to others only when it moved, or as a heartbeat. */
@@ -142,7 +150,7 @@ export class Readings {
   }
 
   #withGrants(dynamic: AdDynamic): AdDynamic {
-    const { admission } = this.#parts.sessions
+    const { admission, forks } = this.#parts.sessions
     const running = this.#parts.sessions.running()
     const users = [
       ...new Set(running.map((record) => `${record.spec.user} from ${this.#parts.links.nameOf(record.submitter)}`))
@@ -154,7 +162,8 @@ export class Readings {
       paused: admission.paused,
       draining: admission.draining,
       sessions: running.length,
-      ...(usedBy === '' ? {} : { usedBy })
+      ...(usedBy === '' ? {} : { usedBy }),
+      ...(forks.size === 0 ? {} : { forks: [...forks.keys()].slice(0, FORKS_TOLD) })
     }
   }
 }

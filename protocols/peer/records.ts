@@ -30,6 +30,8 @@ export interface RecordHooks {
   adopted(record: SessionRecord): void
   /** A stop was recorded. */
   stopWanted(record: SessionRecord, by: string): void
+  /** The older run kept frozen here is wanted no more. False: there is none. */
+  discardWanted(id: SessionId): boolean
 }
 
 export class Records {
@@ -176,6 +178,11 @@ export class Records {
     return false
   }
 
+  /** Asks a peer that keeps an older run frozen to discard it. */
+  askDiscard(peer: PeerId, id: SessionId, done: (discarded: boolean) => void): void {
+    this.#ask(peer, { t: 'discard', n: 0, id }, (answer) => done(answer?.t === 'ack'))
+  }
+
   linkUp(peer: PeerId): void {
     const list: [string, number, number, string][] = []
     for (const record of this.all.values()) {
@@ -195,6 +202,14 @@ export class Records {
         return this.#onPut(from, frame.n, frame.record)
       case 'get':
         this.#send(from, { t: 'got', n: frame.n, record: this.all.get(frame.id) ?? null })
+        return
+      case 'discard':
+        this.#send(
+          from,
+          this.#hooks.discardWanted(frame.id)
+            ? { t: 'ack', n: frame.n }
+            : { t: 'nak', n: frame.n, why: 'no frozen run of it is kept here' }
+        )
         return
       case 'have':
         return this.#onHave(from, frame.list)

@@ -321,10 +321,11 @@ export class Runs implements HostHandler, ChildOrders {
         this.#ctx.event({
           kind: 'session',
           level: 'warn',
-          text: `${child.session.slice(0, 8)} is kept frozen here: ${why}. Stop the session to discard it.`,
+          text: `${child.session.slice(0, 8)} is kept frozen here: ${why}. \`omega stop --fork\` discards it.`,
           subject: child.session
         })
         this.#ctx.changed('status')
+        this.#ctx.changed('nodes')
         return
       }
       adopt(this.#parts.admission, child.session, newest.spec, newest.submitter)

@@ -46,7 +46,8 @@ export class Sessions {
     const admission = (this.admission = createAdmission(offer))
     const records = (this.records = new Records(ctx, {
       adopted: (record) => this.#recordAdopted(record),
-      stopWanted: (record, by) => this.#stopWanted(record, by)
+      stopWanted: (record, by) => this.#stopWanted(record, by),
+      discardWanted: (id) => this.#discardHere(id)
     }))
     const worker = (this.#worker = new Worker(ctx, {
       admission,
@@ -183,6 +184,31 @@ export class Sessions {
       this.records.askStop(peer, record.id, by, settle)
     }
     this.records.stopHere(record.id, by, settle)
+    this.#discardEverywhere(record.id, () => {})
+  }
+
+  /** Ends the older runs that are kept frozen, wherever they are told of; the session goes on. */
+  discardForks(id: SessionId, done: (error?: MeshError) => void): void {
+    this.#discardEverywhere(id, (discarded, asked) => {
+      if (discarded > 0) return done()
+      const short = id.slice(0, 8)
+      if (asked === 0) return done(new MeshError('BAD_REQUEST', `no PC keeps a frozen run of session ${short}`))
+      const text = `the ${asked} PCs that keep a frozen run of session ${short} cannot be reached now; try again when one is back`
+      done(new MeshError('PEER_UNREACHABLE', text))
+    })
+  }
+
+  #discardEverywhere(id: SessionId, done: (discarded: number, asked: number) => void): void {
+    const others = this.#ctx.forksOf(id).filter((peer) => peer !== this.#ctx.self)
+    let discarded = this.#discardHere(id) ? 1 : 0
+    const asked = others.length + discarded
+    let waiting = others.length
+    if (waiting === 0) return done(discarded, asked)
+    for (const peer of others)
+      this.records.askDiscard(peer, id, (ok) => {
+        if (ok) discarded++
+        if (--waiting === 0) done(discarded, asked)
+      })
   }
 
   /**
@@ -299,9 +325,10 @@ export class Sessions {
         this.#ctx.event({
           kind: 'session',
           level: 'warn',
-          text: `A second run of ${record.id.slice(0, 8)} is kept frozen here: ${cause}. Stop the session to discard it.`,
+          text: `A second run of ${record.id.slice(0, 8)} is kept frozen here: ${cause}. \`omega stop --fork\` discards it.`,
           subject: record.id
         })
+        this.#ctx.changed('nodes')
       } else {
         release(this.admission, record.id)
         this.#placer.forget(record.id)

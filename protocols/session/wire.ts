@@ -68,6 +68,8 @@ export const RegFrame = z.discriminatedUnion('t', [
   z.object({ t: z.literal('get'), n, id: SessionIdWire }),
   z.object({ t: z.literal('got'), n, record: RecordWire.nullable() }),
   z.object({ t: z.literal('have'), list: z.array(z.tuple([SessionIdWire, z.int(), z.int(), peer])).max(400) }),
+  /** An older run of it that is kept frozen is wanted no more; the session itself goes on. */
+  z.object({ t: z.literal('discard'), n, id: SessionIdWire }),
   z.object({ t: z.literal('stop'), n, id: SessionIdWire, by: z.string().max(64) })
 ])
 export type RegFrame = z.infer<typeof RegFrame>

@@ -160,6 +160,13 @@ export class SimApi implements PeerApi {
     return this.#sessionView(peer, await this.#record(record.id))
   }
 
+  async discardForks(id: string): Promise<SessionView> {
+    const { peer } = this.#parts.seat
+    const record = await this.#record(id)
+    await this.#answered<undefined>((done) => peer.sessions.discardForks(record.id, (error) => done(error, undefined)))
+    return this.#sessionView(peer, record)
+  }
+
   async attach(): Promise<Attachment> {
     throw notSimulated('the output of a program')
   }

@@ -69,17 +69,23 @@ test(
     await mesh.allSeeAll()
     const fork = async () => (await runner.status()).notices.find((notice) => notice.code === 'fork')
     expect((await mesh.until(fork, { what: `notice of the older run on ${runner.name}` })).fix).toBe(
-      `omega stop ${id.slice(0, 8)}`
+      `omega stop --fork ${id.slice(0, 8)}`
     )
     expect(stateOf(first.pid)).toBe('frozen')
     await pulse.goesOn(second.pid)
     expect(await runner.session(id)).toMatchObject({ state: 'running', runner: await idOf(mesh.peer(second.name)) })
     pulse.neverTwo()
 
+    // From anywhere, and the newer run goes on.
+    await mesh.until(async () => (await atlas.session(id)).frozenOn.length === 1, { what: 'all know where it is kept' })
+    await atlas.json(['stop', '--fork', id])
+    await gone(mesh, [first.pid])
+    await mesh.until(async () => (await fork()) === undefined, { what: 'end of the notice' })
+    await pulse.goesOn(second.pid)
+
     await runner.json(['stop', id])
     await mesh.inState(atlas, id, 'stopped')
-    await gone(mesh, [first.pid, second.pid])
-    await mesh.until(async () => (await fork()) === undefined, { what: 'end of the notice' })
+    await gone(mesh, [second.pid])
     expect((await following.end(60_000)).code).toBe(0)
   }
 )

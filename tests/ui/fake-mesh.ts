@@ -403,6 +403,7 @@ function session(job: Job, i: number, nodes: NodeView[], now: number): SessionVi
                     : 'is away'
             }))
           },
+    frozenOn: [],
     reason: job.reason,
     cpuMilli: (job.cores ?? 1) * 1000,
     memoryBytes: 2 * GIB,

@@ -46,6 +46,7 @@ const EXPECTED: Record<string, Access> = {
   'GET /api/dashboard/metrics': 'viewer',
   'POST /api/v1/sessions': 'user',
   'DELETE /api/v1/sessions/:id': 'user',
+  'DELETE /api/v1/sessions/:id/forks': 'user',
   'GET /api/v1/sessions/:id/attach': 'user',
   'PUT /api/v1/blobs/:hash': 'user',
   'HEAD /api/v1/blobs/:hash': 'user',

@@ -139,6 +139,13 @@ export class MemoryPeer implements PeerApi {
     session.state = 'stopped'
     return session
   }
+  async discardForks(id: string, who: Principal) {
+    this.#called('discardForks', id, who)
+    const session = await this.session(id)
+    if (session.frozenOn.length === 0) throw new MeshError('BAD_REQUEST', 'no PC keeps a frozen run of it')
+    session.frozenOn = []
+    return session
+  }
   async attach(id: string, options: { from: number; follow: boolean; stdin: boolean }): Promise<Attachment> {
     this.#called('attach', id, options)
     const session = await this.session(id)
@@ -306,6 +313,7 @@ export function sessionOf(id: string, user: string, some: Partial<SessionView> =
     runner: 'peer-of-den',
     keepers: ['peer-of-den'],
     epoch: 1,
+    frozenOn: [],
     placement: null,
     reason: '',
     cpuMilli: 1000,

@@ -1,6 +1,7 @@
 /** What holds for the children of one PC while it is paused, restarted or superseded. */
 import { expect, test } from 'vitest'
 import { startMesh } from '../../../sim/mesh.ts'
+import type { MeshError } from '../../../protocols/errors.ts'
 import type { Job, SimMesh } from '../../../sim/mesh.ts'
 
 function formed(seed: number, peers: number): SimMesh {
@@ -60,8 +61,44 @@ test('a run kept frozen counts with its memory and without its processor, until 
   mesh.restart(old)
   mesh.until(() => old.peer?.sessions.forks.has(job.id!) === true, { withinMs: 30_000, what: 'it is still kept' })
   expect(old.peer!.sessions.granted()).toEqual(kept)
+  // Everyone is told where it is kept, and may discard it without the session itself being touched.
+  const asker = mesh.pc(0).peer!
+  mesh.until(() => asker.forksOf(job.id!).length === 1, { withinMs: 5000, what: 'all know where it is kept' })
+  expect(asker.forksOf(job.id!)).toEqual([old.id])
+  let answer: MeshError | 'discarded' | undefined
+  asker.sessions.discardForks(job.id!, (error) => (answer = error ?? 'discarded'))
+  mesh.until(() => answer !== undefined, { withinMs: 5000, what: 'an answer' })
+  expect(answer).toBe('discarded')
+  expect(old.peer!.sessions.forks.size).toBe(0)
+  expect(old.peer!.sessions.granted()).toEqual({ cpuMilli: 0, memoryBytes: 0 })
+  mesh.run(5000)
+  expect(openRuns(mesh, job)).toHaveLength(1)
+  expect(mesh.session(job.id)?.state).toBe('running')
+  expect(asker.forksOf(job.id!)).toEqual([])
+  asker.sessions.discardForks(job.id!, (error) => (answer = error ?? 'discarded'))
+  expect(answer).toMatchObject({ code: 'BAD_REQUEST', message: expect.stringContaining('no PC keeps a frozen run') })
+})
+
+test('a stop reaches a run kept frozen on a PC that keeps no record of the session', () => {
+  const mesh = formed(412, 4)
+  const job = mesh.submit(0, 'sleep infinity', { notOn: 'pc0', restart: 'always' })
+  mesh.until(() => openRuns(mesh, job).length === 1 && mesh.session(job.id)?.state === 'running', {
+    withinMs: 30_000,
+    what: 'it runs'
+  })
+  const old = mesh.pcs.find((pc) => pc.id === mesh.session(job.id)!.runner)!
+  expect(mesh.session(job.id)!.keepers).not.toContain(old.id)
+  mesh.cut(
+    [old],
+    mesh.pcs.filter((pc) => pc !== old)
+  )
+  mesh.until(() => openRuns(mesh, job).length === 2, { withinMs: 30_000, what: 'both sides run it' })
+  mesh.heal()
+  mesh.until(() => old.peer!.sessions.forks.has(job.id!), { withinMs: 60_000, what: 'the older run is kept' })
   const { sessions } = mesh.pc(0).peer!
   sessions.stop(sessions.records.all.get(job.id!)!, 'ann', () => {})
-  mesh.until(() => !old.peer!.sessions.forks.has(job.id!), { withinMs: 30_000, what: 'it is discarded' })
-  expect(old.peer!.sessions.granted()).toEqual({ cpuMilli: 0, memoryBytes: 0 })
+  mesh.until(() => openRuns(mesh, job).length === 0 && old.peer!.sessions.forks.size === 0, {
+    withinMs: 10_000,
+    what: 'nothing of it is left'
+  })
 })
