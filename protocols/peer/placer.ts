@@ -144,6 +144,7 @@ export class Placer {
     switch (frame.t) {
       case 'held':
       case 'pull':
+        this.#correctView(from, frame.freeCpu, frame.freeMem)
         return this.#held(from, frame.id)
       case 'queued': {
         const placing = this.#reserving(from, frame.id)
@@ -240,7 +241,9 @@ export class Placer {
     if (open.length > 0) return
     placing.choice = this.#choose(placing.ask)
     if (placing.rounds >= ROUNDS_MAX || this.#candidates(placing).length === 0) return this.#nobody(placing)
-    const backoffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** (placing.rounds - 1))
+    // The view was old, and the answers made it newer: the second round goes to others and need not wait.
+    if (placing.rounds === 1) return this.#round(placing)
+    const backoffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** (placing.rounds - 2))
     this.#wait(placing, backoffMs * (0.5 + this.#ctx.ports.random.float()), () => this.#round(placing))
   }
 
@@ -370,9 +373,9 @@ export class Placer {
   }
 
   /** An answer carries fresher free room than the last ad. */
-  #correctView(peer: PeerId, freeCpu: number, freeMemory: number): void {
+  #correctView(peer: PeerId, freeCpu: number | undefined, freeMemory: number | undefined): void {
     const i = this.#ctx.view.index.get(peer)
-    if (i === undefined) return
+    if (i === undefined || freeCpu === undefined || freeMemory === undefined) return
     this.#ctx.view.freeCpu[i] = freeCpu
     this.#ctx.view.freeMemory[i] = freeMemory
   }

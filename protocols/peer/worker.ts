@@ -48,7 +48,7 @@ export class Worker {
     // Who came first goes first.
     const goesFirst = wait !== true || this.#queue.length === 0
     const why = goesFirst ? hold(admission, id, ask, from, now) : (closed(admission) ?? 'others wait for it')
-    if (why === undefined) return this.#parts.answer(from, { t: 'held', id })
+    if (why === undefined) return this.#parts.answer(from, { t: 'held', id, ...this.#free(now) })
     const fits = cpu <= admission.offer.cpuMilli && mem <= admission.offer.memoryBytes
     if (wait !== true || !fits || closed(admission) !== undefined) return this.#refuse(from, id, why)
     const place = enter(this.#queue, { session: id, by: from, class: rank, ...ask }, now)
@@ -102,7 +102,7 @@ export class Worker {
       this.#paceMs = this.#paceMs === undefined ? apartMs : 0.8 * this.#paceMs + 0.2 * apartMs
     }
     this.#pulledAt = now
-    this.#parts.answer(by, { t: 'pull', id: session })
+    this.#parts.answer(by, { t: 'pull', id: session, ...this.#free(now) })
   }
 
   #refuse(to: PeerId, id: SessionId, why: string): void {
@@ -112,10 +112,11 @@ export class Worker {
 
   #free(now: number): { freeCpu: number; freeMem: number } {
     const used: Offer = granted(this.#parts.admission, now)
-    const { offer } = this.#parts.admission
-    return {
-      freeCpu: Math.floor(offer.cpuMilli - used.cpuMilli),
-      freeMem: Math.floor(offer.memoryBytes - used.memoryBytes)
+    let { cpuMilli, memoryBytes } = this.#parts.admission.offer
+    for (const one of [used, ...this.#queue]) {
+      cpuMilli -= one.cpuMilli
+      memoryBytes -= one.memoryBytes
     }
+    return { freeCpu: Math.floor(cpuMilli), freeMem: Math.floor(memoryBytes) }
   }
 }

@@ -3,6 +3,9 @@ import { z } from 'zod'
 import { RecordWire, SessionIdWire } from '../session/index.ts'
 
 const text = z.string().max(300)
+/** What the worker has left, less what waits there: negative where it has promised none of it and many wait. */
+const free = { freeCpu: z.int(), freeMem: z.int() }
+const maybeFree = { freeCpu: free.freeCpu.optional(), freeMem: free.freeMem.optional() }
 
 export const SchedFrame = z.discriminatedUnion('t', [
   z.object({
@@ -19,13 +22,12 @@ export const SchedFrame = z.discriminatedUnion('t', [
     id: SessionIdWire,
     place: z.int().min(1),
     estMs: z.int().min(0).optional(),
-    freeCpu: z.int(),
-    freeMem: z.int()
+    ...free
   }),
   /** Room is held for one that waited: `bind` or `cancel` is the answer. */
-  z.object({ t: z.literal('pull'), id: SessionIdWire }),
-  z.object({ t: z.literal('held'), id: SessionIdWire }),
-  z.object({ t: z.literal('refused'), id: SessionIdWire, why: text, freeCpu: z.int(), freeMem: z.int() }),
+  z.object({ t: z.literal('pull'), id: SessionIdWire, ...maybeFree }),
+  z.object({ t: z.literal('held'), id: SessionIdWire, ...maybeFree }),
+  z.object({ t: z.literal('refused'), id: SessionIdWire, why: text, ...free }),
   z.object({ t: z.literal('cancel'), id: SessionIdWire }),
   z.object({ t: z.literal('bind'), record: RecordWire }),
   z.object({ t: z.literal('bound'), id: SessionIdWire, epoch: z.int().min(0) }),
