@@ -19,6 +19,8 @@ import { startWork } from './work.ts'
 
 const PORT = 8450
 const PEERS_MAX = 2000
+/** More PCs than these know each other from the start. */
+const STRANGERS_MAX = 48
 /** Until the first PC is a member of its mesh. */
 const BOOT_MS = 60_000
 
@@ -45,7 +47,10 @@ export interface Served extends SimDoor {
 /** Resolves when the page is there and time passes. */
 export async function serve(options: ServeOptions): Promise<Served> {
   const { seed } = options
-  const mesh = startMesh({ seed, peers: options.peers, replay: SERVE_USAGE })
+  const replay = `omega sim serve --peers ${options.peers} --seed ${seed}`
+  // So many have met before: what all of them have to learn of each other first is not what people came to see.
+  const acquainted = options.peers > STRANGERS_MAX
+  const mesh = startMesh({ seed, peers: options.peers, acquainted, discovery: !acquainted, replay })
   mesh.until(() => mesh.pcs.some((pc) => pc.peer?.phase === 'active'), { withinMs: BOOT_MS, what: 'a first PC is up' })
   const seat = new Seat(mesh)
   let broken = false

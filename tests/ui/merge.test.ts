@@ -1,7 +1,7 @@
 /** Snapshot and deltas: what the page knows after each message. */
 import { expect, test } from 'vitest'
 import type { LiveDelta, LiveSnapshot, NodeView, SessionView } from '../../node/http/views.ts'
-import { applyDelta, fromSnapshot, type Mesh } from '../../ui/lib/merge.ts'
+import { applyDelta, byId, byName, fromSnapshot, type Mesh } from '../../ui/lib/merge.ts'
 import { fakeMesh } from './fake-mesh.ts'
 
 function snapshot(): LiveSnapshot {
@@ -31,6 +31,25 @@ test('a delta changes what it names and nothing else', () => {
   expect(next.sessions).toBe(mesh.sessions)
   expect(next.status).toBe(mesh.status)
   expect(mesh.nodes[1]?.usedBy).not.toBe('anna works here')
+})
+
+test('a PC that changes its state changes its place, one that changes a reading keeps it', () => {
+  const mesh = start()
+  const [, atlas, den] = mesh.nodes as [NodeView, NodeView, NodeView]
+  const read = after(
+    mesh,
+    delta(11, {
+      nodes: [
+        { ...den, cpu: { value: 0.5 } },
+        { ...atlas, cpu: { value: 0.1 } }
+      ]
+    })
+  )
+  expect(read.nodes.map((n) => n.name)).toEqual(mesh.nodes.map((n) => n.name))
+  const gone = after(read, delta(12, { nodes: [{ ...atlas, state: 'dead' }] }))
+  expect(gone.nodes.map((n) => n.name)).toEqual(['workbench', 'den', 'studio', 'atlas', 'lark'])
+  expect([byId(gone.nodes).get(atlas.peerId)?.state, byName(gone.nodes).get('atlas')?.state]).toEqual(['dead', 'dead'])
+  expect(byId(read.nodes).get(atlas.peerId)?.state).toBe('alive')
 })
 
 test('what is gone is gone, what is new takes its place', () => {

@@ -2,9 +2,9 @@
  * Long lists are drawn where they are looked at: rows come in blocks, a block far from the screen is empty and as high as
  * it was. What a row shows costs nothing while nobody sees it.
  */
-export const BLOCK_ROWS = 25
+export const BLOCK_ROWS = 10
 /** Blocks so near to the screen are drawn already. */
-const NEAR = '800px'
+const NEAR = '400px'
 /** Before a block was ever drawn. */
 const ROW_GUESS_PX = 48
 
