@@ -164,6 +164,11 @@ export interface Host {
   signal(session: SessionId, epoch: number, signal: 'INT' | 'TERM' | 'KILL' | 'HUP' | 'QUIT' | 'USR1' | 'USR2'): void
   freeze(session: SessionId, epoch: number): void
   thaw(session: SessionId, epoch: number): void
+  /**
+   * A strict run (RunOrder.leaseUntil): its right now lasts until then, on Clock.mono. Without a newer word it is frozen at
+   * that moment and killed a second later, also when this program hangs.
+   */
+  lease(session: SessionId, epoch: number, until: number): void
   /** The end of the run is on record: it need not be reported again. */
   acknowledge(session: SessionId, epoch: number): void
   /** Kills the child if it lives and forgets the run and its files. */
@@ -186,6 +191,8 @@ export interface RunOrder {
   stdin: boolean
   cpuMilli: number
   memoryBytes: number
+  /** A strict run: it has the right to run until then (Clock.mono), and longer only by `lease`. */
+  leaseUntil?: number
 }
 
 export interface Exit {

@@ -10,6 +10,8 @@ import type { RunLog } from './run-log.ts'
 const LEASH_MS = 5000
 /** The peer refreshes the leash this often. */
 const REFRESH_MS = 1000
+/** A strict run whose right is over is frozen, and so much later killed. */
+const STOP_AFTER_MS = 1000
 /** From the order to a running process, at most. */
 const SPAWN_MAX_MS = 20
 /** sessiond looks this often whether the PC slept. */
@@ -26,6 +28,8 @@ interface Child {
   end: Entry | undefined
   exit: Exit | undefined
   exitCode: number
+  /** Goes off when the right of a strict run ends, and once more to stop it. */
+  lease: Entry | undefined
 }
 
 export class SimHost {
@@ -56,9 +60,17 @@ export class SimHost {
         this.#holdLeash()
         this.#tellChildren(5)
       },
-      run: (order) => process.alive && this.#run(order),
+      run: (order) => {
+        if (!process.alive) return
+        this.#run(order)
+        if (order.leaseUntil !== undefined) this.#lease(order, order.leaseUntil - process.mono())
+      },
       signal: (session, epoch, signal) => this.#signal(session, epoch, signal),
       freeze: (session, epoch) => this.#freeze(this.#find(session, epoch)),
+      lease: (session, epoch, until) => {
+        const child = this.#find(session, epoch)
+        if (child !== undefined) this.#lease(child.order, until - process.mono())
+      },
       thaw: (session, epoch) => this.#thaw(this.#find(session, epoch)),
       acknowledge: (session, epoch) => {
         if (this.#find(session, epoch)?.state === 'exited') this.#children.delete(keyOf(session, epoch))
@@ -175,7 +187,8 @@ export class SimHost {
       exitCode,
       sinceMs: 0,
       end: undefined,
-      exit: undefined
+      exit: undefined,
+      lease: undefined
     }
     this.#children.set(key, child)
     this.#timeline.at(inMs, () => {
@@ -183,6 +196,20 @@ export class SimHost {
       child.pid = ++this.#pids
       this.#tell((to) => to.started(order.session, order.epoch, child.pid), 0)
       this.#thaw(child)
+    })
+  }
+
+  /** The right lasts for so long; what was frozen for the want of it goes on. */
+  #lease({ session, epoch }: RunOrder, forMs: number): void {
+    const child = this.#find(session, epoch)
+    if (child === undefined || child.state === 'exited') return
+    if (child.lease !== undefined) this.#timeline.clear(child.lease)
+    if (child.state === 'frozen' && forMs > 0 && this.#connected !== undefined) this.#thaw(child)
+    child.lease = this.#timeline.at(forMs, () => {
+      this.#freeze(child)
+      child.lease = this.#timeline.at(STOP_AFTER_MS, () => {
+        if (child.state !== 'exited') this.#exit(child, { code: null, signal: 'SIGKILL', logBytes: 0 })
+      })
     })
   }
 
@@ -212,6 +239,7 @@ export class SimHost {
 
   #exit(child: Child, exit: Exit): void {
     this.#halt(child)
+    if (child.lease !== undefined) this.#timeline.clear(child.lease)
     child.state = 'exited'
     child.exit = exit
     this.#tell((to) => to.exited(child.order.session, child.order.epoch, exit), 0)

@@ -120,7 +120,9 @@ class SessiondHost implements PeerHost {
     const key = keyOf(order)
     this.#runs.order(key, order.input)
     try {
-      if (this.#send({ t: 'run', order })) return
+      const { leaseUntil } = order
+      const told = leaseUntil === undefined ? order : { ...order, leaseUntil: this.#bootAt(leaseUntil) }
+      if (this.#send({ t: 'run', order: told })) return
       setImmediate(() => this.#notStarted(key, `sessiond is not connected: ${this.#problem ?? 'closing'}`))
     } catch (error) {
       setImmediate(() => this.#notStarted(key, (error as Error).message))
@@ -139,6 +141,10 @@ class SessiondHost implements PeerHost {
   thaw(session: SessionId, epoch: number): void {
     if (!this.#paused) this.#runs.turn({ session, epoch }, 'running')
     this.#send({ t: 'thaw', session, epoch })
+  }
+
+  lease(session: SessionId, epoch: number, until: number): void {
+    this.#send({ t: 'lease', session, epoch, until: this.#bootAt(until) })
   }
 
   discard(session: SessionId, epoch: number): void {
@@ -316,6 +322,11 @@ class SessiondHost implements PeerHost {
     this.#runs.set({ session, epoch, state: 'exited', pid: this.#runs.pidOf({ session, epoch }), exit })
     this.#wakeReaders({ session, epoch }, 'changed')
     this.#handler?.exited(session, epoch, exit)
+  }
+
+  /** sessiond goes by the boot clock. */
+  #bootAt(mono: number): number {
+    return os.bootMs() + mono - this.#options.clock.mono()
   }
 
   #notStarted(key: RunKey, reason: string): void {

@@ -9,6 +9,7 @@ import { cleanEnvironment } from './environment.ts'
 import { Hardware } from './hardware.ts'
 import type { HardwareReport } from './hardware.ts'
 import { Leash } from './leash.ts'
+import { Leases } from './leases.ts'
 import type { Link } from './link.ts'
 import { os } from './os/index.ts'
 import { Pipes } from './pipes.ts'
@@ -35,6 +36,7 @@ export class Daemon {
   /** Runs whose processes and files are being removed. */
   readonly #discards = new Set<Promise<void>>()
   readonly #leash: Leash
+  readonly #leases: Leases
   readonly #hardware: Hardware
   readonly #context: RunContext
   #identity = { peerId: '', peerName: '' }
@@ -48,7 +50,15 @@ export class Daemon {
   constructor(config: SessiondConfig, leave: () => void) {
     this.#config = config
     this.#leave = leave
-    this.#leash = new Leash(config.leashMs, os.bootMs, (why) => this.#onLapse(why))
+    this.#leash = new Leash(config.leashMs, os.bootMs, (why, slept) => this.#onLapse(why, slept))
+    this.#leases = new Leases(os.bootMs, {
+      freeze: (key, lateMs) => this.#onLeaseOver(key, lateMs),
+      thaw: (key) => this.#run(key)?.thaw('lease'),
+      stop: (key, lateMs) => {
+        console.error(`right to run of ${key.session} is over for ${Math.round(lateMs)} ms: stopped`)
+        this.#run(key)?.signal('KILL')
+      }
+    })
     this.#hardware = new Hardware(config.hardwareHelper, config.hardwareEveryMs, (report) =>
       this.#emit(hardwareMessage(report))
     )
@@ -57,7 +67,7 @@ export class Daemon {
       pipes: new Pipes(),
       environment: cleanEnvironment(process.env),
       identity: (session) => this.#identityOf(session),
-      whyNotNow: () => this.#whyNotNow(),
+      whyNotNow: (key) => this.#whyNotNow() ?? this.#leases.refusal(key),
       emit: (message) => this.#emit(message)
     }
   }
@@ -120,6 +130,9 @@ export class Daemon {
     switch (message.t) {
       case 'leash':
         return this.#leash.refresh(typeof message.at === 'number' ? message.at : -Infinity)
+      case 'lease':
+        if (this.#run(message) !== undefined) this.#leases.hold(keyOf(message), Number(message.until))
+        return
       case 'identity':
         this.#identity = { peerId: String(message.peerId), peerName: String(message.peerName) }
         return
@@ -175,6 +188,7 @@ export class Daemon {
     const refusal = this.#whyNotNow() ?? this.#whyNotThis(order)
     if (refusal !== undefined) return this.#emit({ t: 'notStarted', ...keyOf(order), reason: refusal })
     this.#raiseFence(order)
+    if (order.leaseUntil !== undefined) this.#leases.hold(keyOf(order), order.leaseUntil)
     const command = order.argv.join(' ').slice(0, 200)
     const run = new Run(this.#context, {
       ...keyOf(order),
@@ -194,6 +208,7 @@ export class Daemon {
     )
     if (!run.isLive && run.note.exit === undefined) this.#runs.delete(name)
     await run.ended()
+    this.#leases.drop(order)
     this.#retainTimer ??= setTimeout(() => this.#retain(), RETENTION_SOON_MS).unref()
     this.#afterEnd()
   }
@@ -260,10 +275,19 @@ export class Daemon {
     this.#tellChildren()
   }
 
-  #onLapse(why: string): void {
+  #onLapse(why: string, slept: boolean): void {
     const live = [...this.#runs.values()].filter((run) => run.isLive)
     for (const run of live) run.freeze('leash')
+    if (slept) this.#leases.voidAll()
     if (live.length > 0) console.error(`leash lapsed, ${live.length} sessions frozen: ${why}`)
+    this.#tellChildren()
+  }
+
+  #onLeaseOver(key: RunKey, lateMs: number): void {
+    const run = this.#run(key)
+    if (run === undefined) return
+    run.freeze('lease')
+    console.error(`right to run of ${key.session} is over for ${Math.round(lateMs)} ms: frozen`)
     this.#tellChildren()
   }
 

@@ -9,14 +9,14 @@ const SLEPT_MS = 1000
 export class Leash {
   readonly #limitMs: number
   readonly #bootMs: () => number
-  readonly #onLapse: (why: string) => void
+  readonly #onLapse: (why: string, slept: boolean) => void
   #refreshedAt = -Infinity
   #held = false
   #timer: NodeJS.Timeout | undefined
   #bootAtCheck = 0
   #monoAtCheck = 0
 
-  constructor(limitMs: number, bootMs: () => number, onLapse: (why: string) => void) {
+  constructor(limitMs: number, bootMs: () => number, onLapse: (why: string, slept: boolean) => void) {
     this.#limitMs = limitMs
     this.#bootMs = bootMs
     this.#onLapse = onLapse
@@ -51,7 +51,8 @@ export class Leash {
     const silentMs = this.#bootMs() - this.#refreshedAt
     if (silentMs < this.#limitMs && slept < SLEPT_MS) return
     this.#held = false
-    this.#onLapse(slept >= SLEPT_MS ? `this PC slept for ${slept} ms` : `the peer was silent for ${silentMs} ms`)
+    const didSleep = slept >= SLEPT_MS
+    this.#onLapse(didSleep ? `this PC slept for ${slept} ms` : `the peer was silent for ${silentMs} ms`, didSleep)
   }
 
   /** How much further the clock that counts sleep went than the one that does not, since the last look. */

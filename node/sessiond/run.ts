@@ -25,7 +25,7 @@ const ERROR_MAX = 400
 /** Input that may wait for a program that is not started yet, or does not read. */
 const INPUT_MAX = 4 << 20
 
-export type FreezeReason = 'leash' | 'order' | 'pause'
+export type FreezeReason = 'leash' | 'lease' | 'order' | 'pause'
 
 /** What a run needs of the sessiond around it. */
 export interface RunContext {
@@ -36,7 +36,7 @@ export interface RunContext {
   /** What no order can change. */
   identity(session: string): Record<string, string>
   /** In words: why nothing may start now. */
-  whyNotNow(): string | undefined
+  whyNotNow(key: RunKey): string | undefined
   emit(message: FromSessiond): void
 }
 
@@ -135,7 +135,9 @@ export class Run {
 
   /** The last moment before the program runs: whatever happened while its folder was unpacked counts. */
   #checkMayStart(): void {
-    const why = this.#discarded ? 'it was discarded before it started' : (this.#aborted ?? this.#context.whyNotNow())
+    const why = this.#discarded
+      ? 'it was discarded before it started'
+      : (this.#aborted ?? this.#context.whyNotNow(this.key))
     if (why !== undefined) throw new MeshError('HOST_FAILED', why)
     if (this.#frozenBy.size > 0) throw new MeshError('HOST_FAILED', 'it was frozen before it started')
   }

@@ -26,6 +26,8 @@ export interface RunKey {
 export type ToSessiond =
   /** `at`: boot clock of the peer when it sent this, so that a refresh that waited in a queue counts from then. */
   | { t: 'leash'; at: number }
+  /** `until`: boot clock; the right of a strict run. */
+  | ({ t: 'lease'; until: number } & RunKey)
   | { t: 'identity'; peerId: string; peerName: string }
   | { t: 'run'; order: RunOrder }
   | ({ t: 'signal'; signal: SignalName } & RunKey)
@@ -135,7 +137,9 @@ export function checkOrder(value: unknown): asserts value is RunOrder {
               ? 'stdin'
               : order.input !== undefined && !isBlob(order.input)
                 ? 'input'
-                : undefined
+                : order.leaseUntil !== undefined && typeof order.leaseUntil !== 'number'
+                  ? 'leaseUntil'
+                  : undefined
   if (bad !== undefined)
     throw new MeshError('WIRE_INVALID', `run order of ${String(order.session)}: "${bad}" is not valid`)
 }

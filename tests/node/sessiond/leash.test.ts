@@ -12,6 +12,8 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { Leash } from '../../../node/sessiond/leash.ts'
+import { Leases } from '../../../node/sessiond/leases.ts'
+import type { RunOrder } from '../../../protocols/ports.ts'
 import { sessiondSocket } from '../../../node/sessiond/address.ts'
 import { startPeer } from './peer-rig.ts'
 import {
@@ -21,6 +23,7 @@ import {
   isStill,
   linesOf,
   niceOf,
+  orderOf,
   sessiondPid,
   sessionId,
   startRig,
@@ -304,3 +307,64 @@ test('the leash lapses by the clock that counts sleep, and a late refresh does n
   expect(leash.held).toBe(false)
   expect(lapses).toHaveLength(2)
 })
+
+test('a strict run whose peer hangs is frozen when its right ends, and then stopped, though the leash would still hold', async () => {
+  const dataDir = freshFolder()
+  const peer = await startPeer(dataDir, { config: { leashMs: 600_000 } })
+  const order = { session: sessionId(), epoch: 3, argv: ['sleep', '1000'] }
+  const { pid } = await startStrict(peer, order, 6_000)
+  peer.call('lease', order.session, order.epoch, { inMs: 6_500 })
+  process.kill(peer.pid, 'SIGSTOP')
+  await eventually(() => isGone(pid))
+  process.kill(peer.pid, 'SIGCONT')
+  const { exit } = await peer.until((told) => (told.t === 'exited' ? told : undefined))
+  expect(exit).toMatchObject({ code: null, signal: 'KILL' })
+  // By sessiond's own clock: frozen first, never before the right ended, and stopped a second after it.
+  const said = readFileSync(join(dataDir, 'sessiond.log'), 'utf8')
+  const [frozen, stopped] = [...said.matchAll(/right to run of \w+ is over for (\d+) ms: (frozen|stopped)/g)]
+  expect([frozen?.[2], stopped?.[2]]).toEqual(['frozen', 'stopped'])
+  expect(Number(stopped![1])).toBeGreaterThanOrEqual(1_000)
+  expect(Number(frozen![1])).toBeLessThan(Number(stopped![1]))
+})
+
+test('a strict run whose right is renewed in time runs on, and one renewed a moment late goes on', async () => {
+  const over: [string, number][] = []
+  let now = 0
+  const leases = new Leases(() => now, {
+    freeze: (_, lateMs) => over.push(['freeze', lateMs]),
+    thaw: () => over.push(['thaw', 0]),
+    stop: (_, lateMs) => over.push(['stop', lateMs])
+  })
+  const key = { session: sessionId(), epoch: 1 }
+  leases.hold(key, 6_000)
+  now = 5_000
+  leases.hold(key, 11_000)
+  now = 7_000
+  expect(leases.refusal(key)).toBeUndefined()
+  leases.voidAll()
+  expect(over).toEqual([['freeze', 0]])
+  expect(leases.refusal(key)).toMatch(/ended 0 ms ago/)
+  // What was sent before the sleep revives nothing.
+  leases.hold(key, 6_500)
+  expect(over).toHaveLength(1)
+  leases.hold(key, 13_000)
+  expect(over.at(-1)).toEqual(['thaw', 0])
+  leases.drop(key)
+})
+
+test('a strict run whose right ended before it started does not start', async () => {
+  const rig = await startRig()
+  await expect(rig.start({ argv: ['sleep', '1000'], leaseUntil: performance.now() - 10 })).rejects.toThrow(
+    /its right to run ended \d+ ms ago/
+  )
+})
+
+/** The peer process has a clock of its own: moments are told to it as so long from now. */
+async function startStrict(
+  peer: Awaited<ReturnType<typeof startPeer>>,
+  order: Partial<RunOrder>,
+  inMs: number
+): Promise<{ pid: number }> {
+  peer.call('run', { ...orderOf(order), leaseUntil: { inMs } })
+  return await peer.until((told) => (told.t === 'started' ? { pid: told.pid } : undefined))
+}

@@ -1,6 +1,7 @@
 /**
  * A peer process reduced to its host, for tests that kill it: `node peer-process.ts DATA_DIR [CONFIG_JSON]`. A line of JSON
- * on stdin names a method of the host and its arguments; what the host tells comes out as lines of JSON.
+ * on stdin names a method of the host and its arguments ({ inMs } is a moment so long from now); what the host tells comes
+ * out as lines of JSON.
  */
 import { createInterface } from 'node:readline'
 import type { Log } from '../../../protocols/ports.ts'
@@ -12,6 +13,8 @@ const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 const log: Log = { debug() {}, info() {}, warn: (phrase, fields) => say({ t: 'warn', phrase, ...fields }), error() {} }
 const blobs = await openBlobCache({ dataDir, log })
 const clock = { mono: () => performance.now() }
+const momentOf = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && 'inMs' in value ? clock.mono() + Number(value.inMs) : value
 const host = await createHost({
   dataDir,
   log,
@@ -29,6 +32,6 @@ host.attach({
   lost: (why) => say({ t: 'lost', why })
 })
 for await (const line of createInterface({ input: process.stdin })) {
-  const [method, ...args] = JSON.parse(line) as [keyof typeof host, ...unknown[]]
+  const [method, ...args] = JSON.parse(line, momentOf) as [keyof typeof host, ...unknown[]]
   await (host[method] as (...args: unknown[]) => unknown).apply(host, args)
 }
