@@ -19,6 +19,8 @@ const READY_BYTES = 64 << 10
 const CLIENTS_MAX = 100
 /** Above so many PCs no page draws a minute of each: lines are in the whole reading of one PC. */
 const HISTORIES_MAX = 60
+/** PCs in one delta, so that a page is never busy for long, whatever the size of the mesh. The others follow each second. */
+const NODES_PER_DELTA = 200
 const LOGIN_ENDED = 4401
 
 export interface LiveClient {
@@ -134,7 +136,6 @@ export class LiveHub {
 class View {
   readonly #api: Context['api']
   readonly #now: () => number
-  #nodesReadAt = 0
   #status: StatusView
   #statusText: string
   readonly #nodes: Keyed<NodeView>
@@ -156,11 +157,17 @@ class View {
   }
 
   whole(): Pick<LiveSnapshot, 'status' | 'nodes' | 'sessions' | 'events'> {
-    const sinceMs = this.#now() - this.#nodesReadAt
-    const nodes = this.#nodes
-      .values()
-      .map((node) => ({ ...node, ageMs: node.ageMs === null ? null : node.ageMs + sinceMs }))
-    return { status: this.#status, nodes, sessions: this.#sessions.values(), events: this.#events }
+    const now = this.#now()
+    const nodes = this.#nodes.items().map(({ value, takenAt }) => ({
+      ...value,
+      ageMs: takenAt === null ? null : Math.max(0, now - takenAt)
+    }))
+    return {
+      status: this.#status,
+      nodes,
+      sessions: this.#sessions.items().map(({ value }) => value),
+      events: this.#events
+    }
   }
 
   /** Undefined when nothing differs. */
@@ -168,7 +175,7 @@ class View {
     const delta: Omit<LiveDelta, 't' | 'seq'> = {}
     if (changed.has('status')) this.#updateStatus(delta)
     if (changed.has('nodes')) {
-      const { differing, gone } = this.#nodes.update(this.#readNodes())
+      const { differing, gone } = this.#nodes.update(this.#readNodes(), mostUrgent)
       if (differing.length > 0) delta.nodes = differing
       if (gone.length > 0) delta.nodesGone = gone
     }
@@ -183,7 +190,7 @@ class View {
 
   /** With the moment of each reading: an age that only grew is no news, a new reading of the same values is. */
   #readNodes(): Item<NodeView>[] {
-    const now = (this.#nodesReadAt = this.#now())
+    const now = this.#now()
     const nodes = this.#api.nodes()
     const told = nodes.length > HISTORIES_MAX ? nodes.map((node) => ({ ...node, history: NO_HISTORY })) : nodes
     return told.map((node) => ({
@@ -222,6 +229,16 @@ class View {
 
 const NO_HISTORY: NodeView['history'] = { cpu: [], memory: [] }
 
+/** Those of another state first, then those whose last sent reading is the oldest. */
+function mostUrgent(news: readonly News<NodeView>[]): readonly News<NodeView>[] {
+  if (news.length <= NODES_PER_DELTA) return news
+  const rank = ({ before, item }: News<NodeView>): number =>
+    before === undefined || before.value.state !== item.value.state ? -Infinity : (before.takenAt ?? -Infinity)
+  const ranked = news.map((one) => ({ one, rank: rank(one) }))
+  ranked.sort((a, b) => (a.rank === b.rank ? 0 : a.rank < b.rank ? -1 : 1))
+  return ranked.slice(0, NODES_PER_DELTA).map(({ one }) => one)
+}
+
 /** Uptime alone is no news: the page counts on by itself. */
 const textOf = (status: StatusView) => JSON.stringify({ ...status, uptimeS: 0 })
 
@@ -229,6 +246,12 @@ interface Item<T> {
   value: T
   text: string
   takenAt: number | null
+}
+
+interface News<T> {
+  key: string
+  before: Item<T> | undefined
+  item: Item<T>
 }
 
 class Keyed<T> {
@@ -239,16 +262,30 @@ class Keyed<T> {
     this.#key = key
   }
 
-  values(): T[] {
-    return [...this.#items.values()].map(({ value }) => value)
+  items(): Item<T>[] {
+    return [...this.#items.values()]
   }
 
-  update(items: readonly Item<T>[]): { differing: T[]; gone: string[] } {
+  /** What is not chosen stays as it was told, and is news again next time. */
+  update(
+    items: readonly Item<T>[],
+    choose: (news: readonly News<T>[]) => readonly News<T>[] = (news) => news
+  ): { differing: T[]; gone: string[] } {
     const before = this.#items
-    this.#items = new Map(items.map((item) => [this.#key(item.value), item]))
-    const differing = items.filter((item) => isNews(before.get(this.#key(item.value)), item)).map(({ value }) => value)
+    const keyed = items.map((item) => ({ key: this.#key(item.value), item }))
+    const news = keyed
+      .map(({ key, item }) => ({ key, item, before: before.get(key) }))
+      .filter((one) => isNews(one.before, one.item))
+    const chosen = choose(news)
+    const left = new Set(news)
+    for (const one of chosen) left.delete(one)
+    this.#items = new Map(keyed.map(({ key, item }) => [key, item]))
+    for (const one of left) {
+      if (one.before === undefined) this.#items.delete(one.key)
+      else this.#items.set(one.key, one.before)
+    }
     const gone = [...before.keys()].filter((key) => !this.#items.has(key))
-    return { differing, gone }
+    return { differing: chosen.map(({ item }) => item.value), gone }
   }
 }
 

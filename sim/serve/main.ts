@@ -48,9 +48,9 @@ export interface Served extends SimDoor {
 export async function serve(options: ServeOptions): Promise<Served> {
   const { seed } = options
   const replay = `omega sim serve --peers ${options.peers} --seed ${seed}`
-  // So many have met before: what all of them have to learn of each other first is not what people came to see.
-  const acquainted = options.peers > STRANGERS_MAX
-  const mesh = startMesh({ seed, peers: options.peers, acquainted, discovery: !acquainted, replay })
+  // So many have met before: that each has to learn of each other one first is not what people came to see.
+  const known = options.peers > STRANGERS_MAX ? { acquainted: true, warm: true, discovery: false } : {}
+  const mesh = startMesh({ seed, peers: options.peers, replay, ...known })
   mesh.until(() => mesh.pcs.some((pc) => pc.peer?.phase === 'active'), { withinMs: BOOT_MS, what: 'a first PC is up' })
   const seat = new Seat(mesh)
   let broken = false

@@ -114,6 +114,13 @@ class Live {
     return node.ageMs + Math.max(0, clock.mesh - (this.mesh?.heardAt.get(node.peerId) ?? clock.mesh))
   }
 
+  /** The same for many nodes of one moment. */
+  ages(): (node: NodeView) => number | null {
+    const now = clock.mesh
+    const heardAt = this.mesh?.heardAt
+    return (node) => (node.ageMs === null ? null : node.ageMs + Math.max(0, now - (heardAt?.get(node.peerId) ?? now)))
+  }
+
   sourceOf = (node: NodeView): Source => ({ name: node.name, ageMs: this.ageOf(node) })
 
   /** This very page at another member, with the login and what was typed until now. */
