@@ -31,6 +31,7 @@ export function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
     ...(constraints.on === undefined ? {} : { on: constraints.on }),
     ...(constraints.not_on === undefined ? {} : { notOn: constraints.not_on }),
     restart: input.restart,
+    ...(input.mode === 'strict' ? { mode: input.mode } : {}),
     stdin: input.stdin,
     ...(input.inputs === undefined ? {} : { input: input.inputs })
   }

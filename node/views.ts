@@ -124,6 +124,7 @@ export function sessionView(
     cpuMilli: spec.cpuMilli,
     memoryBytes: spec.memoryBytes,
     restart: spec.restart,
+    mode: spec.mode ?? 'available',
     exit: record.exit ?? null,
     output: record.output ?? null,
     createdAt: record.createdAt,

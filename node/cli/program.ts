@@ -126,6 +126,7 @@ function build(ended: (code: number | undefined) => void): Command {
       .option('--label <key=value>', 'only on PCs with this label; may be repeated', list)
       .option('--env <key=value>', 'variable for the program; may be repeated', list)
       .addOption(new Option('--restart <when>', 'start it again after it was lost or failed').choices(RESTARTS))
+      .option('--strict', 'never two runs of it, not for a moment; needs most of its keepers to run at all')
       .option('--files', 'send the current folder whatever it is')
       .option('--no-files', 'leave the current folder here')
       .passThroughOptions()

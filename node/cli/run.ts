@@ -16,6 +16,7 @@ export interface RunFlags {
   label?: string[]
   env?: string[]
   restart?: string
+  strict?: boolean
   files?: boolean
   json?: boolean
 }
@@ -109,6 +110,7 @@ async function create(
     },
     ...(travelling === undefined ? {} : { inputs: travelling.input }),
     ...(flags.restart === undefined ? {} : { restart: flags.restart }),
+    ...(flags.strict === true ? { mode: 'strict' } : {}),
     stdin
   }
   // A repeat of the same request after a lost answer is the same session.

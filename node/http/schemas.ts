@@ -167,6 +167,7 @@ export const SessionBody = z.object({
   cpuMilli: z.number(),
   memoryBytes: z.number(),
   restart: z.string(),
+  mode: z.enum(['available', 'strict']),
   exit: z.object({ code: z.number().nullable(), signal: z.string().nullable() }).nullable(),
   output: z.object({ hash: z.string(), bytes: z.number(), files: z.number() }).nullable(),
   createdAt: z.number(),

@@ -166,6 +166,7 @@ export interface SessionView {
   cpuMilli: number
   memoryBytes: number
   restart: string
+  mode: 'available' | 'strict'
   exit: { code: number | null; signal: string | null } | null
   output: { hash: string; bytes: number; files: number } | null
   createdAt: number

@@ -13,6 +13,7 @@ import type { ChildEnd, SessionEvent, SessionInput, SessionRecord, SessionState 
 import type { PeerContext } from './context.ts'
 import type { Placer } from './placer.ts'
 import type { Records } from './records.ts'
+import type { Strict } from './strict.ts'
 
 /** Starts that may fail on different peers before the session fails for good. */
 const TRIES_MAX = 3
@@ -51,8 +52,9 @@ interface Parts {
   admission: Admission
   placer: Placer
   orders: ChildOrders
+  strict: Strict
   /** This peer no longer looks after a session; others may have to. */
-  left(): void
+  left(id: SessionId): void
 }
 
 export class Owning {
@@ -96,6 +98,7 @@ export class Owning {
     before?.actor.stop()
     const id = record.id
     this.#parts.records.all.set(id, record)
+    if (resume !== 'submitted') this.#parts.strict.lookAfter(record)
     const clock = this.#ctx.ports.clock
     const input: SessionInput = {
       resume,
@@ -162,7 +165,7 @@ export class Owning {
   disown(id: SessionId): void {
     this.#owned.get(id)?.actor.stop()
     this.#owned.delete(id)
-    this.#parts.left()
+    this.#parts.left(id)
     this.#checkDrained()
   }
 
@@ -250,20 +253,31 @@ export class Owning {
 
   #create(id: SessionId): void {
     const record = this.#parts.records.all.get(id)!
-    const created = this.#owned.get(id)?.created
     this.#parts.records.commit(record, this.copiesWanted(record), (copies, error) => {
-      // By now it may be stopped, or another's: who asked is answered all the same.
-      const owned = this.#owned.get(id)
-      const now = this.#parts.records.all.get(id) ?? record
-      if (copies === 0) {
-        created?.(error ?? new MeshError('STORE_FAILED', 'the session could not be written to disk anywhere'), now, 0)
-        this.tell(owned, { type: 'record.rejected', cause: error?.message ?? 'no disk took the record' })
-        return
-      }
-      created?.(undefined, now, copies)
-      if (now.desired === 'stop') return this.tell(owned, { type: 'session.stop', cause: 'stopped before it started' })
-      this.tell(owned, { type: 'record.accepted' }, `recorded on ${copies} ${copies === 1 ? 'disk' : 'disks'}`)
+      if (copies === 0) return this.#recorded(id, record, copies, error)
+      this.#parts.strict.create(record, (ok) => {
+        const full = new MeshError(
+          'BUSY',
+          'this PC keeps as many strict sessions as it can; wait until some have ended'
+        )
+        this.#recorded(id, record, ok ? copies : 0, ok ? undefined : full)
+      })
     })
+  }
+
+  #recorded(id: SessionId, record: SessionRecord, copies: number, error: MeshError | undefined): void {
+    const created = this.#owned.get(id)?.created
+    // By now it may be stopped, or another's: who asked is answered all the same.
+    const owned = this.#owned.get(id)
+    const now = this.#parts.records.all.get(id) ?? record
+    if (copies === 0) {
+      created?.(error ?? new MeshError('STORE_FAILED', 'the session could not be written to disk anywhere'), now, 0)
+      this.tell(owned, { type: 'record.rejected', cause: error?.message ?? 'no disk took the record' })
+      return
+    }
+    created?.(undefined, now, copies)
+    if (now.desired === 'stop') return this.tell(owned, { type: 'session.stop', cause: 'stopped before it started' })
+    this.tell(owned, { type: 'record.accepted' }, `recorded on ${copies} ${copies === 1 ? 'disk' : 'disks'}`)
   }
 
   #place(id: SessionId): void {
@@ -285,6 +299,7 @@ export class Owning {
           this.#parts.records.commit(this.update(now, { why: outcome.why, runner: outcome.worker }), 1, () => {})
           return this.#parts.placer.bind(outcome.worker, this.#parts.records.all.get(id)!)
         case 'bound':
+          this.#parts.strict.handOn(now, outcome.worker)
           this.#handOver(now, outcome.worker, outcome.epoch)
           return this.tell(owned, { type: 'worker.bound', cause: `runs on ${this.#ctx.nameOf(outcome.worker)}` })
         case 'lost':

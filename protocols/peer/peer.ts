@@ -4,7 +4,7 @@
  */
 import { createActor } from 'xstate'
 import type { Actor } from 'xstate'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { ChannelFrame } from '../channel/index.ts'
 import { decodeAs, readOnce } from '../codec.ts'
 import { MeshError } from '../errors.ts'
@@ -16,6 +16,7 @@ import type { Member } from '../membership/index.ts'
 import { PlacementView, SchedFrame } from '../placement/index.ts'
 import type { Offer } from '../placement/index.ts'
 import type { DownReason, NetworkHandler, PeerId, Plane, SessionId } from '../ports.ts'
+import { isRegisterFrame, RegisterFrame } from '../register/index.ts'
 import { compareVersion, RecordWire, RegFrame } from '../session/index.ts'
 import type { SessionRecord } from '../session/index.ts'
 import { Board } from './board.ts'
@@ -33,11 +34,14 @@ import { CtlFrame, Rpc } from './rpc.ts'
 import { Sessions } from './sessions.ts'
 import { Summaries } from './summaries.ts'
 
+/** Records and the registers of strict sessions share a plane. */
+const RegPlane = z.discriminatedUnion('t', [RegFrame, RegisterFrame])
+
 const FRAMES = {
   mem: MemFrame,
   gossip: GossipFrame,
   sched: SchedFrame,
-  reg: RegFrame,
+  reg: RegPlane,
   ctl: CtlFrame,
   chan: ChannelFrame
 } as const
@@ -289,6 +293,7 @@ export class Peer {
 
   #end(): void {
     this.#effects.end()
+    this.sessions.strict.registers.end()
     this.#ports.network.stop(() => this.#stopped?.())
   }
 
@@ -343,12 +348,17 @@ export class Peer {
       case 'sched':
         return this.sessions.sched(from, message as Checked<'sched'>)
       case 'reg':
-        return this.sessions.records.frame(from, message as Checked<'reg'>)
+        return this.#reg(from, message as Checked<'reg'>)
       case 'ctl':
         return this.rpc.frame(from, message as Checked<'ctl'>)
       case 'chan':
         return this.channels.frame(from, message as Checked<'chan'>)
     }
+  }
+
+  #reg(from: PeerId, frame: RegFrame | RegisterFrame): void {
+    if (isRegisterFrame(frame)) this.sessions.strict.registers.frame(from, frame)
+    else this.sessions.records.frame(from, frame)
   }
 
   #linkUp(peer: PeerId): void {

@@ -11,12 +11,15 @@ import type { PeerContext } from './context.ts'
 import type { Keepers } from './keepers.ts'
 import type { ChildOrders, Owning } from './owning.ts'
 import type { Records } from './records.ts'
+import { isStrict } from './strict.ts'
+import type { Strict } from './strict.ts'
 
 interface Parts {
   records: Records
   admission: Admission
   owning: Owning
   keepers: Keepers
+  strict: Strict
   /** Nobody here looks after this record, whatever sessiond holds. */
   unowned(record: SessionRecord): void
   /** sessiond can start children from now on. */
@@ -133,9 +136,18 @@ export class Runs implements HostHandler, ChildOrders {
     owned.recorded = false
     const record = this.#parts.records.all.get(id)!
     const epoch = record.epoch
-    const run = (): void => {
+    const order = (more: Partial<RunOrder>): void => {
       this.#parts.owning.of(id)!.ordered = true
-      this.#ctx.ports.host.run(orderOf(record))
+      this.#ctx.ports.host.run({ ...orderOf(record), ...more })
+    }
+    const run = (): void => {
+      if (!isStrict(record)) return order({})
+      const leaseUntil = this.#parts.strict.mayRun(id, (until) => {
+        const current = this.#parts.owning.current(id, epoch)
+        if (current !== undefined && this.#parts.owning.of(id)?.step === 'starting') order({ leaseUntil: until })
+      })
+      if (leaseUntil !== undefined) order({ leaseUntil })
+      else this.#parts.owning.update(record, { reason: 'waits until its keepers agree that it runs here' })
     }
     const input = record.spec.input
     if (input === undefined || this.#ctx.ports.host.hasBlob(input.hash)) return run()

@@ -16,6 +16,7 @@ import { Owning, wasRejected } from './owning.ts'
 import { Placer } from './placer.ts'
 import { Records } from './records.ts'
 import { Runs } from './runs.ts'
+import { Strict } from './strict.ts'
 import { Takeover } from './takeover.ts'
 import { Worker } from './worker.ts'
 
@@ -34,6 +35,7 @@ export class Sessions {
   readonly records: Records
   readonly admission: Admission
   readonly runs: Runs
+  readonly strict: Strict
   readonly #ctx: PeerContext
   readonly #placer: Placer
   readonly #worker: Worker
@@ -63,6 +65,7 @@ export class Sessions {
           this.#owning.tell(owned, { type: 'view.changed' }, `${ctx.nameOf(peer)} has room now`)
       }
     }))
+    const strict = (this.strict = new Strict(ctx, records))
     const owning = (this.#owning = new Owning(ctx, {
       records,
       admission,
@@ -73,7 +76,11 @@ export class Sessions {
         signal: (id, signal) => this.runs.signal(id, signal),
         freezeFork: (id) => this.runs.freezeFork(id)
       },
-      left: () => this.#takeover.watch()
+      strict,
+      left: (id) => {
+        strict.left(id)
+        this.#takeover.watch()
+      }
     }))
     const keepers = (this.#keepers = new Keepers(ctx, records, owning))
     const runs = (this.runs = new Runs(ctx, {
@@ -81,10 +88,11 @@ export class Sessions {
       admission,
       owning,
       keepers,
+      strict,
       unowned: (record) => this.#takeover.takeUp(record),
       ready: () => this.viewChanged()
     }))
-    this.#takeover = new Takeover(ctx, { records, owning, keepers, runs })
+    this.#takeover = new Takeover(ctx, { records, owning, keepers, strict, runs })
   }
 
   /** Runs of an older epoch that are kept frozen here because another owner exists. */
@@ -97,7 +105,8 @@ export class Sessions {
     this.#ctx.ports.store.load(PAUSED_KEY, (pauseError, paused) => {
       if (pauseError !== undefined) return done(pauseError)
       if (paused.length > 0) this.admission.paused = true
-      this.#startRecords(done)
+      // What this peer has promised as a voter comes first.
+      this.strict.load((error) => (error === undefined ? this.#startRecords(done) : done(error)))
     })
   }
 
@@ -332,6 +341,8 @@ export class Sessions {
       } else {
         release(this.admission, record.id)
         this.#placer.forget(record.id)
+        // The worker's first word of the session was faster than its answer.
+        this.strict.handOn(record, record.owner)
         this.#owning.tell(owned, { type: 'worker.bound', cause })
         this.#owning.disown(record.id)
       }

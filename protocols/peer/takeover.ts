@@ -16,6 +16,8 @@ import type { PeerContext } from './context.ts'
 import type { Keepers } from './keepers.ts'
 import type { Owning } from './owning.ts'
 import type { Records } from './records.ts'
+import { isStrict } from './strict.ts'
+import type { Strict } from './strict.ts'
 
 /** A claim that no disk took is tried again after this. */
 const AGAIN_MS = 100
@@ -26,6 +28,7 @@ interface Parts {
   records: Records
   owning: Owning
   keepers: Keepers
+  strict: Strict
   runs: {
     lacks(id: SessionId): boolean
     gone(record: SessionRecord): void
@@ -55,7 +58,11 @@ export class Takeover {
     this.#watch = clock.setTimeout(() => {
       this.#watch = undefined
       this.#dueAt = Infinity
-      for (const record of [...this.#parts.records.all.values()]) if (this.#inMs(record) === 0) this.#takeOver(record)
+      for (const record of [...this.#parts.records.all.values()]) {
+        const inMs = this.#inMs(record)
+        if (inMs === 0) this.#turn(record)
+        else if (inMs === undefined) this.#parts.strict.unclaim(record.id)
+      }
       this.watch()
     }, dueAt - clock.mono())
   }
@@ -73,6 +80,16 @@ export class Takeover {
     const owned = this.#parts.owning.of(record.id)
     if (owned !== undefined && owned.step !== 'frozen') return undefined
     return takeoverInMs(record, this.#ctx.self, (peer) => this.#ctx.goneMs(peer))
+  }
+
+  /** Of a strict session the right comes first: who has no majority behind it does not even say that it owns it. */
+  #turn(record: SessionRecord): void {
+    if (!isStrict(record) || record.desired === 'stop') return this.#takeOver(record)
+    this.#parts.strict.claim(record, () => {
+      const now = this.#parts.records.all.get(record.id)
+      if (now !== undefined && this.#inMs(now) !== undefined) this.#takeOver(now)
+      else this.#parts.strict.giveBack(record.id)
+    })
   }
 
   #takeOver(record: SessionRecord): void {

@@ -48,3 +48,10 @@ export const RegisterFrame = z.discriminatedUnion('t', [
   z.object({ t: z.literal('joined'), id, ok: z.boolean() })
 ])
 export type RegisterFrame = z.infer<typeof RegisterFrame>
+
+const KINDS: ReadonlySet<string> = new Set(RegisterFrame.options.map((option) => option.shape.t.value))
+
+/** Plane `reg` carries other frames, too. */
+export function isRegisterFrame(frame: { t: string }): frame is RegisterFrame {
+  return KINDS.has(frame.t)
+}

@@ -45,6 +45,8 @@ export interface SessionSpec {
   on?: string
   notOn?: string
   restart: Restart
+  /** Never two runs, not for a moment; without the word of its keepers none. Absent: available. */
+  mode?: 'strict'
   /** Somebody is attached and will send input. */
   stdin: boolean
   input?: BlobRef
@@ -112,7 +114,7 @@ export const SpecInput = z.object({
     .max(2 ** 50)
     .default(256 * 2 ** 20),
   kind: z.literal('task').default('task'),
-  mode: z.literal('available').default('available'),
+  mode: z.enum(['available', 'strict']).default('available'),
   constraints: z
     .object({
       on: z.string().max(128).optional(),

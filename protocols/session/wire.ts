@@ -21,6 +21,7 @@ const Spec = z.object({
   on: z.string().max(128).optional(),
   notOn: z.string().max(128).optional(),
   restart: z.enum(RESTARTS),
+  mode: z.literal('strict').optional(),
   stdin: z.boolean(),
   input: z.object(blob).optional()
 })

@@ -319,6 +319,7 @@ export function sessionOf(id: string, user: string, some: Partial<SessionView> =
     cpuMilli: 1000,
     memoryBytes: 2 ** 28,
     restart: 'no',
+    mode: 'available',
     exit: null,
     output: null,
     createdAt: 1_000,

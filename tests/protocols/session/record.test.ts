@@ -171,7 +171,7 @@ test('a request is filled with defaults, and what is out of bounds is refused', 
     { app_uri: 'x', restart: 'sometimes' },
     { app_uri: 'x', nonce: 'zz' },
     { app_uri: 'x', kind: 'desktop' },
-    { app_uri: 'x', mode: 'strict' }
+    { app_uri: 'x', mode: 'lenient' }
   ]) {
     expect(SpecInput.safeParse(wrong).success, JSON.stringify(wrong)).toBe(false)
   }

@@ -1,0 +1,144 @@
+/**
+ * Hosts the registers of one peer (protocols/register): their slots on disk under `c/`, their frames on plane `reg`, their
+ * timers, and the wishes of those who need the right to run a session.
+ */
+import type { Message } from '../kernel.ts'
+import { toHex } from '../codec.ts'
+import type { MeshError } from '../errors.ts'
+import type { PeerId, SessionId } from '../ports.ts'
+import { createRegisters, decodeSlot, encodeSlot, leaseOf, mayRun, step } from '../register/index.ts'
+import type { Own, RegisterEffect, RegisterEvent, RegisterFrame, RegisterState } from '../register/index.ts'
+import type { PeerContext } from './context.ts'
+
+/** Changing who votes takes a few round trips; a keeper that does not answer must not hold up the session for long. */
+const RESHAPE_MS = 3_000
+
+export class Registers {
+  readonly #ctx: PeerContext
+  readonly #held: (id: SessionId, until: number) => void
+  readonly #state: RegisterState
+  readonly #timers = new Map<string, unknown>()
+  readonly #created = new Map<SessionId, (ok: boolean) => void>()
+  readonly #reshaped = new Map<SessionId, () => void>()
+  /** Before that, this peer does not know what it has promised. */
+  #loaded = false
+
+  /** `held`: the right is held, or held for longer, until then (Clock.mono). sessiond ends what runs when it is over. */
+  constructor(ctx: PeerContext, held: (id: SessionId, until: number) => void) {
+    this.#ctx = ctx
+    this.#held = held
+    this.#state = createRegisters(toHex(ctx.ports.random.bytes(8)))
+  }
+
+  load(done: (error?: MeshError) => void): void {
+    this.#ctx.ports.store.load('c/', (error, pairs) => {
+      if (error !== undefined) return done(error)
+      for (const [key, bytes] of pairs) this.#load(key.slice(2), bytes)
+      this.#loaded = true
+      done()
+    })
+  }
+
+  /** A new register; this peer has the right to run. Voters that do not answer in time are left out, all or none. */
+  create(id: SessionId, voters: readonly PeerId[], done: (ok: boolean) => void): void {
+    this.#created.set(id, (ok) => {
+      if (ok) this.move(id, voters, () => done(true))
+      else done(false)
+    })
+    this.step({ k: 'create', id })
+  }
+
+  /** Others vote from now on, if they can be had. */
+  move(id: SessionId, voters: readonly PeerId[], done: () => void): void {
+    this.#reshaped.set(id, done)
+    this.step({ k: 'reshape', id, voters, withinMs: RESHAPE_MS })
+  }
+
+  know(id: SessionId, voters: readonly PeerId[]): void {
+    this.step({ k: 'know', id, cfg: { ver: 1, voters } })
+  }
+  want(id: SessionId, rank: number): void {
+    this.step({ k: 'want', id, rank })
+  }
+  unwant(id: SessionId): void {
+    this.step({ k: 'unwant', id })
+  }
+  give(id: SessionId, to: Pick<Own, 'peer' | 'over'>): void {
+    this.step({ k: 'give', id, to })
+  }
+  forget(id: SessionId): void {
+    this.step({ k: 'forget', id })
+  }
+
+  /** Clock.mono until which this peer has the right now; undefined: it has none. */
+  until(id: SessionId): number | undefined {
+    const lease = leaseOf(this.#state, id)
+    const now = this.#ctx.ports.clock.mono()
+    return lease !== undefined && mayRun(this.#state, now, id, lease.epoch) ? lease.until : undefined
+  }
+
+  frame(from: PeerId, msg: RegisterFrame): void {
+    if (this.#loaded) this.step({ k: 'msg', from, msg })
+  }
+
+  /** Ends with the peer: no timer of it goes off any more. */
+  end(): void {
+    for (const timer of this.#timers.values()) this.#ctx.ports.clock.clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  step(event: RegisterEvent): void {
+    const { clock, random } = this.#ctx.ports
+    const env = { self: this.#ctx.self, now: clock.mono(), wall: clock.wall(), random }
+    for (const effect of step(this.#state, event, env)) this.#carryOut(effect)
+  }
+
+  #load(id: SessionId, bytes: Uint8Array): void {
+    try {
+      this.step({ k: 'load', id, slot: decodeSlot(bytes) })
+    } catch (cause) {
+      this.#ctx.ports.log.warn('register unreadable', { id, cause: String(cause) })
+      this.step({ k: 'load', id, slot: undefined })
+    }
+  }
+
+  #carryOut(effect: RegisterEffect): void {
+    const { store, clock } = this.#ctx.ports
+    switch (effect.e) {
+      case 'send':
+        return void this.#ctx.send(effect.to, 'reg', effect.msg as Message)
+      case 'timer':
+        clock.clearTimeout(this.#timers.get(effect.tag))
+        this.#timers.set(
+          effect.tag,
+          clock.setTimeout(() => this.step({ k: 'timer', tag: effect.tag }), effect.inMs)
+        )
+        return
+      case 'clear':
+        clock.clearTimeout(this.#timers.get(effect.tag))
+        this.#timers.delete(effect.tag)
+        return
+      case 'write':
+        return store.write([{ put: `c/${effect.id}`, value: encodeSlot(effect.slot) }], { sync: true }, (error) =>
+          this.step({ k: 'written', op: effect.op, ok: error === undefined })
+        )
+      case 'erase':
+        return store.write([{ del: `c/${effect.id}` }], { sync: false }, () => {})
+      case 'created':
+        this.#created.get(effect.id)?.(effect.ok)
+        return void this.#created.delete(effect.id)
+      case 'reshaped': {
+        const done = this.#reshaped.get(effect.id)
+        this.#reshaped.delete(effect.id)
+        return done?.()
+      }
+      case 'held':
+        return this.#held(effect.id, effect.until)
+      case 'lapsed':
+      case 'owned':
+      case 'done':
+      case 'count':
+        return
+    }
+  }
+}

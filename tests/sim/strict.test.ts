@@ -1,0 +1,112 @@
+/** Strict sessions in whole peers: one run at a time, whoever dies or is cut off, for each number of PCs. */
+import { expect, test } from 'vitest'
+import { startMesh } from '../../sim/mesh.ts'
+import type { Job, SimMesh } from '../../sim/mesh.ts'
+import type { SimPc } from '../../sim/pc.ts'
+
+/** PROTOCOLS.md 2.4.3: the lease of a runner that was cut off, and a moment to stop it. */
+const LEASE_MS = 6_000
+
+function formed(seed: number, peers: readonly string[]): SimMesh {
+  const mesh = startMesh({ seed, peers })
+  mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree() && mesh.advertised(), {
+    withinMs: 30_000,
+    what: 'the mesh has formed'
+  })
+  return mesh
+}
+
+const open = (mesh: SimMesh, job: Job): string[] =>
+  mesh.world.runs.of(job.id ?? '').flatMap((run) => (run.toMs === undefined ? [run.peer] : []))
+
+function runs(mesh: SimMesh, job: Job): SimPc {
+  mesh.until(() => open(mesh, job).length === 1 && mesh.session(job.id)?.state === 'running', {
+    withinMs: 30_000,
+    what: 'the strict session runs'
+  })
+  return mesh.pcs.find((pc) => pc.id === open(mesh, job)[0])!
+}
+const once = (mesh: SimMesh): void => expect(mesh.world.runs.overlaps()).toEqual([])
+
+test.each([[['den']], [['den', 'attic']], [['den', 'attic', 'office']], [['a', 'b', 'c', 'd', 'e']]])(
+  'a strict session runs and ends on a mesh of %j',
+  (peers) => {
+    const mesh = formed(31, peers)
+    const job = mesh.submit(0, 'sleep 20', { mode: 'strict' })
+    runs(mesh, job)
+    mesh.until(() => mesh.session(job.id)?.state === 'finished', { withinMs: 40_000, what: 'it has finished' })
+    expect(job.durability).toBe(Math.min(2, peers.length))
+    expect(mesh.session(job.id)?.exit).toEqual({ code: 0, signal: null })
+    expect(mesh.world.runs.of(job.id!)).toHaveLength(1)
+  }
+)
+
+test.each([41, 42, 43, 44])('it goes on elsewhere when its runner loses power, once (seed %i)', (seed) => {
+  const mesh = formed(seed, ['den', 'attic', 'office', 'shed'])
+  const job = mesh.submit(0, 'sleep infinity', { mode: 'strict', restart: 'on-node-loss' })
+  const runner = runs(mesh, job)
+  mesh.run(5_000)
+  const killedMs = mesh.nowMs
+  mesh.kill(runner)
+  mesh.run(100)
+  const next = runs(mesh, job)
+  expect(next.id).not.toBe(runner.id)
+  const again = mesh.world.runs.of(job.id!).at(-1)!
+  expect(again.fromMs - killedMs).toBeLessThan(15_000)
+  mesh.restart(runner)
+  mesh.run(30_000)
+  expect(open(mesh, job)).toHaveLength(1)
+  once(mesh)
+})
+
+test.each([51, 52, 53, 54])(
+  'a runner that is cut off stops within its lease, and before the others start (seed %i)',
+  (seed) => {
+    const mesh = formed(seed, ['den', 'attic', 'office', 'shed'])
+    const job = mesh.submit(0, 'sleep infinity', { mode: 'strict', restart: 'on-node-loss' })
+    const runner = runs(mesh, job)
+    mesh.run(5_000)
+    const cutMs = mesh.nowMs
+    mesh.cut(
+      [runner],
+      mesh.pcs.filter((pc) => pc !== runner)
+    )
+    mesh.until(() => !open(mesh, job).includes(runner.id), { withinMs: LEASE_MS + 100, what: 'the one cut off stops' })
+    mesh.until(() => open(mesh, job).length === 1, { withinMs: 20_000, what: 'the majority goes on' })
+    expect(open(mesh, job)).not.toContain(runner.id)
+    expect(mesh.nowMs - cutMs).toBeLessThan(20_000)
+    mesh.run(20_000)
+    mesh.heal()
+    mesh.run(40_000)
+    expect(open(mesh, job)).toHaveLength(1)
+    once(mesh)
+  }
+)
+
+test('of two PCs the one that runs it votes alone: a cut and the death of the other disturb nothing', () => {
+  for (const seed of [61, 62, 63, 64]) {
+    const mesh = formed(seed, ['den', 'attic'])
+    const job = mesh.submit(0, 'sleep infinity', { mode: 'strict', restart: 'on-node-loss' })
+    const runner = runs(mesh, job)
+    const other = mesh.pcs.find((pc) => pc !== runner)!
+    mesh.run(5_000)
+    mesh.cut([runner], [other])
+    mesh.run(40_000)
+    expect(open(mesh, job)).toEqual([runner.id])
+    mesh.heal()
+    mesh.run(20_000)
+    mesh.kill(other)
+    mesh.run(40_000)
+    expect(open(mesh, job)).toEqual([runner.id])
+    expect(mesh.world.runs.of(job.id!)).toHaveLength(1)
+    mesh.restart(other)
+    mesh.run(20_000)
+    // The loss of the runner loses nothing, and nobody takes over by himself.
+    mesh.kill(runner)
+    mesh.run(60_000)
+    expect(open(mesh, job)).toEqual([])
+    mesh.restart(runner)
+    mesh.until(() => open(mesh, job).length === 1, { withinMs: 60_000, what: `it runs again (seed ${seed})` })
+    once(mesh)
+  }
+})
