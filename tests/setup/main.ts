@@ -26,5 +26,9 @@ for (const { name, passed, failed, skipped, seconds } of results) {
 }
 const sum = (pick: (result: Result) => number) => results.reduce((total, result) => total + pick(result), 0)
 const failed = sum((result) => result.failed)
+if (results.length > 0 && sum((result) => result.passed + result.failed + result.skipped) === 0) {
+  console.error(`tests: nothing in ${first ?? 'the tests'} fits ${filters.join(' ')}`)
+  process.exitCode = 2
+}
 console.log(`\n${sum((result) => result.passed)} passed, ${failed} failed`)
 process.exitCode ??= failed === 0 ? 0 : 1

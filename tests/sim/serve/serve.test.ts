@@ -181,8 +181,9 @@ test('through the door: the link signs in once, speeds and deeds are taken, nons
   expect(entered.status).toBe(200)
   expect((await ask('POST', '/auth/handover', { ticket })).status).toBe(403)
   headers.cookie = entered.headers.get('set-cookie')!.split(';')[0]!
-  const { simulation } = (await (await ask('GET', '/status')).json()) as StatusView
-  expect(simulation).toMatchObject({ seed: 1, peers: 3, speed: 1, off: [], cut: [] })
+  const simulation = async () => ((await (await ask('GET', '/status')).json()) as StatusView).simulation
+  // The PCs are switched on within the first half second.
+  await expect.poll(simulation, { timeout: 60_000 }).toMatchObject({ seed: 1, peers: 3, speed: 1, off: [], cut: [] })
 
   const paused = (await (await ask('POST', '/simulation/speed', { speed: 0 })).json()) as SimulationView
   expect(paused.speed).toBe(0)
