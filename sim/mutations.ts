@@ -144,8 +144,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'another worker is bound when the link to the first breaks',
     file: PLACER,
-    find: "if (placing.worker === peer && placing.phase === 'reserving') this.#refused",
-    replace: 'if (placing.worker === peer) this.#refused'
+    find: "if (placing.phase !== 'reserving' || asked === undefined || asked.state === 'refused') continue",
+    replace: "placing.phase = 'reserving'\n      if (asked === undefined || asked.state === 'refused') continue"
   },
   {
     name: 'a bind that comes again is refused',
@@ -205,8 +205,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'member lists are never compared',
     file: 'protocols/membership/spread.ts',
-    find: 'if (ours[0] === theirs[0] && ours[1] === theirs[1]) return',
-    replace: 'return'
+    find: 'differencesOf(rangedRows(t), theirs, t.s.cfg.tellMax)',
+    replace: 'differencesOf(rangedRows(t), [], t.s.cfg.tellMax)'
   },
   {
     name: 'the dead are never dialled again',
@@ -223,7 +223,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'gossip never compares what it holds',
     file: 'protocols/gossip/repair.ts',
-    find: 'if (differing.size === 0) return',
+    find: 'if (theirs.length === 1 && first![0] === 0 && sameBytes(sumsHere(s, all), first![2])) return',
     replace: 'return'
   }
 ]

@@ -201,6 +201,8 @@ function start(t: Turn): void {
   for (const row of s.rows.values()) {
     if (row.remembered) seekLink(t, row.peer, 'now')
     else if (isLive(row) && row.peer !== s.self) seekLink(t, row.peer)
+    // All may have been shut down at once in the evening, each hearing the others' farewell.
+    else if (row.state === 'left' && !row.forever && s.links.size + s.live < s.cfg.meshMax) dialOnce(t, row.peer)
   }
   for (const peer of [...s.contacts.keys()]) if (!s.rows.has(peer)) seekLink(t, peer)
 }
@@ -282,7 +284,10 @@ function syncWithOne(t: Turn): void {
 function upkeep(t: Turn): void {
   const { s, env } = t
   arm(t, 'upkeep', s.cfg.deadRedialMs)
-  const dead = [...s.rows.values()].filter((row) => row.state === 'dead' && !row.linked)
+  const isAlone = s.links.size === 0
+  const dead = [...s.rows.values()].filter(
+    (row) => !row.linked && (row.state === 'dead' || (isAlone && row.state === 'left' && !row.forever))
+  )
   if (dead.length > 0) dialOnce(t, shuffled(t, dead)[0]!.peer)
   for (const row of [...s.rows.values()]) {
     if (row.peer === s.self) continue

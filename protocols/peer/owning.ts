@@ -188,13 +188,12 @@ export class Owning {
   #entered(id: SessionId, value: string, cause: string): void {
     const owned = this.#owned.get(id)
     const record = this.#parts.records.all.get(id)
-    if (owned === undefined || record === undefined || value === 'entering') return
-    const from = record.state
+    if (owned === undefined || value === 'entering') return
     owned.step = value
-    if (value === 'handed' || value === 'discarded' || value === 'frozen') {
-      if (value !== 'frozen') this.disown(id)
-      return
-    }
+    // An owner that is no keeper has forgotten the record with the hand-over.
+    if (value === 'handed' || value === 'discarded') return this.disown(id)
+    if (value === 'frozen' || record === undefined) return
+    const from = record.state
     // Until the disks have it, it is nobody's business; and what they never took was never there.
     if (value === 'submitted') return
     if (value === 'failed' && from === 'submitted') return this.#rejected(id)

@@ -254,6 +254,8 @@ export class Placer {
     this.#letGo(placing, worker)
     for (const peer of this.#waiting.get(record.id) ?? []) if (peer !== worker) this.#cancel(peer, record.id)
     this.#waiting.delete(record.id)
+    // Should this one refuse to be bound after all, they can be asked again.
+    for (const [peer, one] of placing.asked) if (peer !== worker && one.state !== 'refused') placing.asked.delete(peer)
     const why = this.#explain(placing, worker)
     this.#charge(worker, record, 1)
     if (worker !== this.#ctx.self) return placing.report({ k: 'binding', worker, why })

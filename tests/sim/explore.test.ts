@@ -19,16 +19,22 @@ const dir = mkdtempSync(join(tmpdir(), 'omega-explore-'))
 afterAll(() => rmSync(dir, { recursive: true }))
 const FIRST = Number(process.env['SIM_SEED'] ?? 10_001)
 
-test.each<[FamilyName, number, string]>([
+test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['calm', 20, 'a child was started before its record was on disk, and again elsewhere when its peer had forgotten it'],
   [
     'calm',
     40,
     'an answer of a keeper set a session back to what it was before the question; ended runs barred every PC'
   ],
-  ['calm', 4, 'a PC that was back heard of no other for as long as a takeover takes']
-])('%s %i: %s', { timeout: 60_000 }, (family, seed) => {
-  const { violations } = play(expand(seed, family))
+  ['calm', 4, 'a PC that was back heard of no other for as long as a takeover takes'],
+  [
+    'within',
+    10_017,
+    'an owner that is no keeper handed a session on and still looked after it; one refusal to be bound, and nobody else was asked',
+    25_000
+  ]
+])('%s %i: %s', { timeout: 60_000 }, (family, seed, _, faultPhaseMs) => {
+  const { violations } = play(expand(seed, family, faultPhaseMs))
   expect(violations, `again: omega sim replay --family ${family} --seed ${seed}`).toEqual([])
 })
 
