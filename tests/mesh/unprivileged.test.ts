@@ -19,8 +19,9 @@ test.skipIf(process.getuid?.() !== 0)(
     })
     const [atlas, den] = [mesh.peer('atlas'), mesh.peer('den')]
     await atlas.exec(['sh', '-c', 'echo mine > data.txt; mkdir sub; echo deep > sub/deep.txt']).end(20_000)
+    // Lowered once it is started: what it does first may still have the usual priority.
     const script =
-      'id -u; nice; cat data.txt sub/deep.txt; echo theirs >> data.txt; mkdir made; echo new > made/new.txt; exit 5'
+      'id -u; until [ "$(nice)" = 10 ]; do sleep 0.05; done; nice; cat data.txt sub/deep.txt; echo theirs >> data.txt; mkdir made; echo new > made/new.txt; exit 5'
     const ran = await atlas.omega(['run', '--on', 'den', '--', 'sh', '-c', script])
     expect(ran).toMatchObject({ code: 5, stdout: `${BOB}\n10\nmine\ndeep\n`, stderr: '' })
     expect(readFileSync(join(atlas.workDir, 'data.txt'), 'utf8')).toBe('mine\ntheirs\n')
