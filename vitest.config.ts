@@ -10,14 +10,15 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['tests/{protocols,node,sim,contracts,fuzz,checks,setup}/**/*.test.ts'],
+          include: ['tests/{protocols,node,sim,contracts,checks,setup}/**/*.test.ts'],
+          setupFiles: ['tests/seed.ts'],
           testTimeout: 120_000
         }
       },
       {
         plugins: [svelte({ configFile: false })],
         resolve: { conditions: ['browser'] },
-        test: { name: 'ui', include: ['tests/ui/**/*.test.ts'] }
+        test: { name: 'ui', include: ['tests/ui/**/*.test.ts'], setupFiles: ['tests/seed.ts'] }
       },
       { test: { name: 'mesh', include: ['tests/mesh/**/*.test.ts'], ...oneAtATime } },
       { test: { name: 'browser', include: ['tests/browser/**/*.test.ts'], ...oneAtATime } }

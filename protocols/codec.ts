@@ -145,12 +145,28 @@ export function fromHex(text: string): Uint8Array {
   return bytes
 }
 
+/** The value itself where nothing is left out, which is nearly always. */
 function withoutUndefined(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutUndefined)
   if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value
-  const out: Record<string, unknown> = {}
-  for (const [key, inner] of Object.entries(value)) if (inner !== undefined) out[key] = withoutUndefined(inner)
-  return out
+  if (Array.isArray(value)) {
+    let copy: unknown[] | undefined
+    for (let i = 0; i < value.length; i++) {
+      const kept = withoutUndefined(value[i])
+      if (kept !== value[i]) (copy ??= value.slice())[i] = kept
+    }
+    return copy ?? value
+  }
+  const fields = value as Record<string, unknown>
+  let copy: Record<string, unknown> | undefined
+  for (const key of Object.keys(fields)) {
+    const kept = withoutUndefined(fields[key])
+    if (kept !== undefined && kept === fields[key]) continue
+    // spread and not made anew: a key "__proto__" is a field like any other
+    copy ??= { ...fields }
+    if (kept === undefined) delete copy[key]
+    else copy[key] = kept
+  }
+  return copy ?? value
 }
 
 function base58Encode(bytes: Uint8Array): string {

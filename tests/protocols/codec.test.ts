@@ -175,6 +175,20 @@ test('a cut of any message is refused', () => {
     expect(thrown(() => decodeCbor(wire.subarray(0, length)))).toBeInstanceOf(MeshError)
 })
 
+test('a field named __proto__ travels like any other', () => {
+  for (const text of [
+    '{"__proto__":0}',
+    '{"a":{"b":1,"__proto__":{"admin":true}}}',
+    '[{"__proto__":{"__proto__":[]}}]'
+  ]) {
+    const read = decodeCbor(encodeCbor(JSON.parse(text)))
+    expect(JSON.stringify(read)).toBe(text)
+    expect((read as { admin?: unknown }).admin).toBeUndefined()
+  }
+  const thinned = encodeCbor(JSON.parse('{"__proto__":{"b":1}}', (_, v) => (v === 1 ? { c: undefined, d: 2 } : v)))
+  expect(JSON.stringify(decodeCbor(thinned))).toBe('{"__proto__":{"b":{"d":2}}}')
+})
+
 test('a value that does not fit is refused with the field that is wrong', () => {
   const shape = z.object({ a: z.object({ b: z.int().max(9) }) })
   expect(decodeAs(shape, encodeCbor({ a: { b: 9 } }), 'it')).toEqual({ a: { b: 9 } })
