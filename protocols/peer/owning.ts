@@ -20,6 +20,7 @@ const TRIES_MAX = 3
 /** Restarts of a child that ended, within ten minutes (FEATURES C14). */
 const RESTARTS_MAX = 5
 const RESTART_WINDOW_MS = 600_000
+const RESULT_RETRY_MS = 2_000
 
 export interface Owned {
   actor: Actor<typeof sessionMachine>
@@ -325,15 +326,28 @@ export class Owning {
     this.#parts.records.note({ ...record, owner: worker, runner: worker, epoch, seq: 0, state: 'starting' })
   }
 
-  /** The result is on at least two disks (or all that live) before anyone is told that the session has ended. */
+  /**
+   * The result is on at least two disks (or all that live) before anyone is told that the session has ended; while no disk
+   * takes it, sessiond keeps it and it is tried again.
+   */
   #publishResult(id: SessionId): void {
     const record = this.#parts.records.all.get(id)!
     const { epoch } = record
-    this.#parts.records.commit(this.update(record, {}), this.copiesWanted(record), (copies) => {
+    this.#parts.records.commit(this.update(record, {}), this.copiesWanted(record), (copies, error) => {
+      const owned = this.#owned.get(id)
+      if (copies === 0 && this.current(id, epoch) !== undefined && owned?.step === 'finishing') {
+        const reason = `its result could not be written and is tried again: ${error?.message ?? 'no disk took it'}`
+        this.#ctx.publish(summarize(this.update(record, { reason: reason.slice(0, 600) })))
+        this.#ctx.changed('sessions', id)
+        this.#ctx.ports.clock.setTimeout(() => {
+          if (owned === this.#owned.get(id)) this.#publishResult(id)
+        }, RESULT_RETRY_MS)
+        return
+      }
       if (copies > 0) this.#ctx.ports.host.acknowledge(id, epoch)
       const { exit } = this.#parts.records.all.get(id) ?? {}
       const how = exit?.signal == null ? `exit code ${exit?.code}` : `ended by signal ${exit.signal}`
-      this.tell(this.#owned.get(id), { type: 'result.published' }, how)
+      this.tell(owned, { type: 'result.published' }, how)
     })
   }
 

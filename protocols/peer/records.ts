@@ -13,6 +13,9 @@ import type { PeerContext } from './context.ts'
 const ANSWER_MS = 3_000
 /** A keeper that has to fetch the files first may take as long as 256 MiB take on a slow link. */
 const FILES_MS = 120_000
+/** A PC that has just come back has its link in a moment. */
+const DISCARD_RETRIES = 4
+const DISCARD_RETRY_MS = 500
 /** Final records kept here, and for how long. */
 const FINAL_MAX = 2_000
 const FINAL_KEEP_MS = 7 * 24 * 3_600_000
@@ -178,9 +181,12 @@ export class Records {
     return false
   }
 
-  /** Asks a peer that keeps an older run frozen to discard it. */
-  askDiscard(peer: PeerId, id: SessionId, done: (discarded: boolean) => void): void {
-    this.#ask(peer, { t: 'discard', n: 0, id }, (answer) => done(answer?.t === 'ack'))
+  /** Asks a peer that keeps an older run frozen to discard it; again when no answer comes, since its link may be just coming up. */
+  askDiscard(peer: PeerId, id: SessionId, done: (discarded: boolean) => void, again = DISCARD_RETRIES): void {
+    this.#ask(peer, { t: 'discard', n: 0, id }, (answer) => {
+      if (answer !== undefined || again === 0) return done(answer?.t === 'ack')
+      this.#ctx.ports.clock.setTimeout(() => this.askDiscard(peer, id, done, again - 1), DISCARD_RETRY_MS)
+    })
   }
 
   linkUp(peer: PeerId): void {

@@ -250,8 +250,13 @@ export class Runs implements HostHandler, ChildOrders {
         ? 'its process was gone; it starts again'
         : `its process was gone when ${this.#ctx.nameOf(this.#ctx.self)} came back`
       release(this.#parts.admission, record.id)
+      // Last words that no disk took may have been heard: what is said from now on must not count as older.
       if (!this.#parts.owning.has(record.id))
-        this.#parts.owning.own(newest, newest.desired === 'stop' ? 'stopping' : 'running', cause)
+        this.#parts.owning.own(
+          { ...newest, epoch: newest.epoch + 1, seq: 0 },
+          newest.desired === 'stop' ? 'stopping' : 'running',
+          cause
+        )
       // It had ended and only the last word of its story was missing.
       if (newest.exit !== undefined && newest.state === 'finishing') {
         const { exit } = newest
