@@ -2,14 +2,13 @@
  * Bytes on the wire and on disk: deterministic CBOR (RFC 8949 section 4.2) by cborg, strict on the way in. A peer id is
  * text in memory and its 32 key bytes under tag 1330 on the wire. Every frame becomes a checked value here, once.
  */
-import { decode, encode, Token, Type } from 'cborg'
+import { decode } from 'cborg'
 import type { z } from 'zod'
+import { CborWriter, PEER_TAG } from './cbor.ts'
 import { MeshError } from './errors.ts'
 import { FRAME_MAX } from './ports.ts'
 import type { PeerId } from './ports.ts'
 
-/** First-come-first-served range of the CBOR tag registry; ours alone inside the mesh. */
-const PEER_TAG = 1330
 const ALPHABET = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
 /** identity multihash of a protobuf-wrapped Ed25519 key (libp2p peer id spec): 6 fixed bytes before the key. */
 const ID_PREFIX = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20]
@@ -55,14 +54,7 @@ export function peerIdOf(key: Uint8Array): PeerId {
   return id
 }
 
-const encodeOptions = {
-  typeEncoders: {
-    string(value: string) {
-      const key = value.length === 52 ? tryPeerKey(value) : undefined
-      return key === undefined ? null : [new Token(Type.tag, PEER_TAG), new Token(Type.bytes, key)]
-    }
-  }
-}
+const writer = new CborWriter(tryPeerKey)
 const tags: Record<number, (inner: unknown) => unknown> = {}
 tags[PEER_TAG] = (inner) => {
   const value = typeof inner === 'function' ? (inner as () => unknown)() : inner
@@ -73,7 +65,7 @@ const decodeOptions = { strict: true, rejectDuplicateMapKeys: true, allowUndefin
 
 /** Deterministic CBOR of plain data: maps, arrays, text, integers, floats, booleans, null, bytes. Keys that are undefined are left out. */
 export function encodeCbor(value: unknown): Uint8Array {
-  return encode(withoutUndefined(value), encodeOptions as never)
+  return writer.encode(value)
 }
 
 /** Reads CBOR. Throws WIRE_INVALID with what was wrong. */
@@ -143,30 +135,6 @@ export function fromHex(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length / 2)
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)
   return bytes
-}
-
-/** The value itself where nothing is left out, which is nearly always. */
-function withoutUndefined(value: unknown): unknown {
-  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value
-  if (Array.isArray(value)) {
-    let copy: unknown[] | undefined
-    for (let i = 0; i < value.length; i++) {
-      const kept = withoutUndefined(value[i])
-      if (kept !== value[i]) (copy ??= value.slice())[i] = kept
-    }
-    return copy ?? value
-  }
-  const fields = value as Record<string, unknown>
-  let copy: Record<string, unknown> | undefined
-  for (const key of Object.keys(fields)) {
-    const kept = withoutUndefined(fields[key])
-    if (kept !== undefined && kept === fields[key]) continue
-    // spread and not made anew: a key "__proto__" is a field like any other
-    copy ??= { ...fields }
-    if (kept === undefined) delete copy[key]
-    else copy[key] = kept
-  }
-  return copy ?? value
 }
 
 function base58Encode(bytes: Uint8Array): string {

@@ -16,7 +16,7 @@ export function take(t: Turn, bytes: Uint8Array, from: PeerId): void {
   const { s } = t
   const id = entryId(bytes)
   const known = s.byId.get(id)
-  if (known !== undefined) return markTold(t, known, from)
+  if (known !== undefined) return markTold(t, known, s.links.get(from))
   s.pulled.delete(id)
   if (s.parked.has(id)) return
   const proven = recallGenuine(bytes, s.options.crypto)

@@ -10,6 +10,7 @@ import { accept, drop, expire, isFull, isStale, load, retryParked, take } from '
 import { onIds, onPull } from './lazy.ts'
 import { flush, onTick } from './push.ts'
 import { beginCompare, onCompareTimer, onHave, onRepairTimer, onSum, onWant } from './repair.ts'
+import { dropSlot, freeSlot } from './slots.ts'
 import { arm, count } from './state.ts'
 import type { GossipEffect, GossipEvent, GossipState, Turn } from './state.ts'
 import { TOPICS, topicOf } from './topics.ts'
@@ -80,15 +81,19 @@ function onTimer(t: Turn, tag: string): void {
 function linkUp(t: Turn, peer: PeerId): void {
   const { s, env } = t
   if (s.links.has(peer)) return
-  const link = { compared: false, tokens: s.cfg.burstBytes, tokensAt: env.now }
+  const slot = freeSlot(s.links.values())
+  const link = { slot, compared: false, tokens: s.cfg.burstBytes, tokensAt: env.now }
   s.links.set(peer, link)
   beginCompare(t, peer, link)
 }
 
 function linkDown(t: Turn, peer: PeerId): void {
+  const link = t.s.links.get(peer)
+  if (link === undefined) return
   t.s.links.delete(peer)
   t.s.backlog.delete(peer)
   if (t.s.links.size === 0) t.s.outbox.clear()
+  for (const { told } of t.s.outbox.values()) dropSlot(told, link.slot)
 }
 
 function put(t: Turn, key: string, epoch: number, seq: number, body: Uint8Array): void {

@@ -22,11 +22,12 @@ export function tell(t: Turn, to: PeerId, entries: readonly SignedEntry[]): void
 /** Asks for what is not here and not asked of another neighbour a moment ago. */
 export function onIds(t: Turn, from: PeerId, bytes: Uint8Array): void {
   const { s, env } = t
-  if (!s.links.has(from)) return
+  const link = s.links.get(from)
+  if (link === undefined) return
   const missing: number[] = []
   for (const id of unpacked(bytes)) {
     const known = s.byId.get(id)
-    if (known !== undefined) markTold(t, known, from)
+    if (known !== undefined) markTold(t, known, link)
     else if (!s.parked.has(id) && isDue(t, id)) {
       s.pulled.set(id, env.now)
       missing.push(id)
@@ -52,17 +53,17 @@ function isDue(t: Turn, id: number): boolean {
 function packed(ids: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(ID_BYTES * ids.length)
   const view = new DataView(bytes.buffer)
-  for (const [i, id] of ids.entries()) {
-    view.setUint32(ID_BYTES * i, id >>> 0)
-    view.setUint16(ID_BYTES * i + 4, Math.floor(id / 2 ** 32))
+  for (let i = 0; i < ids.length; i++) {
+    view.setUint32(ID_BYTES * i, ids[i]! >>> 0)
+    view.setUint16(ID_BYTES * i + 4, Math.floor(ids[i]! / 2 ** 32))
   }
   return bytes
 }
 
 function unpacked(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return Array.from(
-    { length: Math.floor(bytes.length / ID_BYTES) },
-    (_, i) => view.getUint32(ID_BYTES * i) + 2 ** 32 * view.getUint16(ID_BYTES * i + 4)
-  )
+  const ids: number[] = []
+  for (let at = 0; at + ID_BYTES <= bytes.length; at += ID_BYTES)
+    ids.push(view.getUint32(at) + 2 ** 32 * view.getUint16(at + 4))
+  return ids
 }

@@ -5,6 +5,7 @@
 import type { PeerId } from '../ports.ts'
 import type { Entry } from './entry.ts'
 import { isLarge, tell } from './lazy.ts'
+import { addSlot, hasSlot, noSlots } from './slots.ts'
 import { arm, entry, send } from './state.ts'
 import type { Budget, Link, Outgoing, Turn } from './state.ts'
 import { TOPICS, topicOf } from './topics.ts'
@@ -21,14 +22,18 @@ export function enqueue(t: Turn, fresh: Entry, from: PeerId | undefined, answere
   const { s } = t
   if (s.links.size === 0) return
   const sends = answered ? Math.max(0, sendLimit(t) - s.cfg.fanout) : 0
-  const told = from === undefined ? [] : [from]
-  if (fresh.author !== from && s.links.has(fresh.author)) told.push(fresh.author)
-  s.outbox.set(fresh.key, { entry: fresh, sends, told })
+  const told = noSlots()
+  const { rank, lazy } = TOPICS[fresh.topic]
+  s.outbox.set(fresh.key, { entry: fresh, rank, lazy, sends, told })
+  const sender = from === undefined ? undefined : s.links.get(from)
+  if (sender !== undefined) addSlot(told, sender.slot)
+  const author = s.links.get(fresh.author)
+  if (author !== undefined) addSlot(told, author.slot)
 }
 
-export function markTold(t: Turn, key: string, peer: PeerId): void {
+export function markTold(t: Turn, key: string, link: Link | undefined): void {
   const outgoing = t.s.outbox.get(key)
-  if (outgoing !== undefined && !outgoing.told.includes(peer)) outgoing.told.push(peer)
+  if (outgoing !== undefined && link !== undefined) addSlot(outgoing.told, link.slot)
 }
 
 /** After each step: few neighbours are told at once, many on the next tick. */
@@ -72,33 +77,35 @@ function charge(t: Turn, link: Link, bytes: number): void {
 function pushNew(t: Turn, targets: readonly PeerId[]): void {
   const { s } = t
   const limit = sendLimit(t)
+  const large = isLarge(t)
   const waiting = [...s.outbox.values()]
-  if (waiting.length > 1) waiting.sort((a, b) => rankOf(a.entry) - rankOf(b.entry) || a.sends - b.sends)
+  if (waiting.length > 1) waiting.sort((a, b) => a.rank - b.rank || a.sends - b.sends)
   for (const to of targets) {
     const link = s.links.get(to)
-    if (link !== undefined) pushTo(t, to, link, waiting, limit)
+    if (link !== undefined) pushTo(t, to, link, waiting, limit, large)
   }
   for (const one of waiting) {
-    const most = isByNumber(t, one) ? LAZY_FACTOR * limit : limit
-    if (one.sends >= most || one.told.length >= Math.min(most, s.links.size)) s.outbox.delete(one.entry.key)
+    const most = large && one.lazy ? LAZY_FACTOR * limit : limit
+    if (one.sends >= most || one.told.size >= Math.min(most, s.links.size)) s.outbox.delete(one.entry.key)
   }
 }
 
-function pushTo(t: Turn, to: PeerId, link: Link, waiting: readonly Outgoing[], limit: number): void {
+function pushTo(t: Turn, to: PeerId, link: Link, waiting: readonly Outgoing[], limit: number, large: boolean): void {
   let left = Math.min(available(t, link), t.s.cfg.frameBytes)
   const g: Uint8Array[] = []
   const ids: Entry[] = []
   for (const one of waiting) {
-    const byId = isByNumber(t, one)
+    if (hasSlot(one.told, link.slot)) continue
+    const byId = large && one.lazy
     const most = byId ? LAZY_FACTOR * limit : limit
     const cost = byId ? ID_BYTES : one.entry.bytes.length + HEAD_BYTES
-    if (cost > left || one.sends >= most || one.told.length >= most || one.told.includes(to)) continue
+    if (cost > left || one.sends >= most || one.told.size >= most) continue
     if (g.length >= t.s.cfg.itemsMax || ids.length >= t.s.cfg.numbersMax) break
     left -= cost
     if (byId) ids.push(one.entry)
     else g.push(one.entry.bytes)
     one.sends++
-    one.told.push(to)
+    addSlot(one.told, link.slot)
     charge(t, link, cost)
   }
   if (ids.length > 0) tell(t, to, ids)
@@ -150,13 +157,6 @@ function refill(t: Turn, budget: Budget, bytesPerSecond: number, burstBytes: num
   budget.tokensAt = t.env.now
 }
 
-function isByNumber(t: Turn, { entry: { topic } }: Outgoing): boolean {
-  return TOPICS[topic].lazy && isLarge(t)
-}
-
-function rankOf({ topic }: Entry): number {
-  return TOPICS[topic].rank
-}
 function rankOfKey(key: string): number {
   const topic = topicOf(key)
   return topic === undefined ? Infinity : TOPICS[topic].rank

@@ -3,6 +3,7 @@ import type { Env, KernelEffect, KernelEvent } from '../kernel.ts'
 import type { Crypto, PeerId } from '../ports.ts'
 import type { Ranged } from '../ranges.ts'
 import type { Entry, SignedEntry, Version } from './entry.ts'
+import type { Slots } from './slots.ts'
 import { TOPICS, topicOf } from './topics.ts'
 import type { TopicName } from './topics.ts'
 import { GOSSIP } from './wire.ts'
@@ -47,9 +48,12 @@ export type GossipEffect =
 /** An entry on its way out. */
 export interface Outgoing {
   readonly entry: Entry
+  /** Of its topic. */
+  readonly rank: number
+  readonly lazy: boolean
   sends: number
   /** Neighbours that have it: it came from them or went to them. */
-  readonly told: PeerId[]
+  readonly told: Slots
 }
 
 /** Bytes that may be sent now. */
@@ -59,6 +63,8 @@ export interface Budget {
 }
 
 export interface Link extends Budget {
+  /** Its number among the links, the lowest that is free. */
+  readonly slot: number
   /** The lists were compared, or the neighbour has begun to. */
   compared: boolean
 }

@@ -1,3 +1,4 @@
+import { encode } from 'cborg'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -133,6 +134,15 @@ test('the same data is the same bytes, in whatever order its keys were set', () 
         expect(toHex(encodeCbor(turned))).toBe(toHex(encodeCbor(value)))
       }
     )
+  )
+})
+
+test('its bytes are those that the library makes of the same data', () => {
+  const any = fc.oneof(plain, fc.double(), fc.float(), fc.string({ unit: 'binary', maxLength: 300 }))
+  fc.assert(
+    fc.property(any, (value) => {
+      expect(toHex(encodeCbor(value))).toBe(toHex(encode(value)))
+    })
   )
 })
 
