@@ -22,7 +22,7 @@ import { KeyRing } from './crypto.ts'
 import { Fabric } from './fabric.ts'
 import type { LinkShape } from './fabric.ts'
 import { SimPc } from './pc.ts'
-import type { Capacity, World } from './pc.ts'
+import type { Capacity, Program, World } from './pc.ts'
 import { createRandom } from './random.ts'
 import { RunLog } from './run-log.ts'
 import { Sites } from './sites.ts'
@@ -50,6 +50,8 @@ export interface MeshOptions {
   membership?: Partial<MembershipSettings>
   /** Every message goes through the codec; otherwise one in a hundred. */
   wire?: boolean
+  /** Which version of the peer program a PC runs, at each start of it. Default: this one. */
+  program?: Program
   /** How a person runs this again; part of every failure. */
   replay?: string
 }
@@ -110,7 +112,8 @@ export class SimMesh {
       pcs: [],
       discovery: options.discovery ?? true,
       membership: options.membership ?? {},
-      warm: options.warm ?? false
+      warm: options.warm ?? false,
+      program: options.program
     }
     const names = typeof peers === 'number' ? Array.from({ length: peers }, (_, i) => `pc${i}`) : peers
     this.#enrol(names, options.capacity ?? { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 })

@@ -38,7 +38,11 @@ export interface World {
   readonly membership: Partial<MembershipSettings>
   /** All PCs are taken to know that all are here. */
   readonly warm: boolean
+  /** Which version of the peer program a PC runs, at each start of it. Undefined: this one. */
+  readonly program: Program | undefined
 }
+
+export type Program = (pc: { readonly index: number; readonly starts: number }) => typeof Peer
 
 export interface Capacity {
   cpuMilli: number
@@ -218,7 +222,8 @@ export class SimPc {
       fetchBlob: (blob: BlobRef, sources: readonly PeerId[], done: (error?: MeshError) => void) =>
         this.#fetch(process, blob, sources, done)
     }
-    return new Peer(ports, {
+    const Program = this.#world.program?.(this) ?? Peer
+    return new Program(ports, {
       genesis,
       certificate: () => this.#certificate,
       name: this.name,

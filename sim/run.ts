@@ -10,6 +10,7 @@ import type { Fault } from './faults.ts'
 import { siteOf } from './sites.ts'
 import { startMesh } from './mesh.ts'
 import type { Job, SimMesh } from './mesh.ts'
+import type { Program } from './pc.ts'
 import type { Plan, PlannedJob } from './plan.ts'
 import { reached } from './sometimes.ts'
 import { Watch } from './watch.ts'
@@ -50,6 +51,7 @@ export interface PlayOptions {
   /** Virtual time, since the start of the PCs. */
   untilMs?: number
   wire?: boolean
+  program?: Program
   /** Looks at the mesh before anything happens. */
   onStart?: (mesh: SimMesh) => void
 }
@@ -79,7 +81,7 @@ class Play {
   #convergedMs: number | undefined
   #asleepMs = 0
 
-  constructor(plan: Plan, { untilMs, wire, onStart }: PlayOptions) {
+  constructor(plan: Plan, { untilMs, wire, program, onStart }: PlayOptions) {
     const { seed, family, options } = plan
     this.#plan = plan
     this.#untilMs = untilMs ?? Infinity
@@ -95,6 +97,7 @@ class Play {
       },
       syncMaxMs: options.syncMaxMs,
       wire: wire === true,
+      ...(program === undefined ? {} : { program }),
       replay: `omega sim replay --family ${family} --seed ${seed}`
     })
     this.#mesh = mesh

@@ -44,13 +44,16 @@ export type Change =
 
 export const READ: Change = { k: 'read' }
 
-/** The next value; the same one when the condition does not hold, for a read, and when this attempt has made it already. */
+/**
+ * The next value; the same one when the condition does not hold, for a read, and when this attempt has made it already. What an
+ * older minor does not know stays in it.
+ */
 export function apply(value: Value, change: Change, attempt: string): Value {
   if (value.attempt === attempt) return value
   if (change.k === 'own' && change.after === value.own.attempt && !value.own.over)
-    return { ...value, ver: value.ver + 1, attempt, own: { ...change.own, attempt } }
+    return { ...value, ver: value.ver + 1, attempt, own: { ...value.own, ...change.own, attempt } }
   if (change.k === 'cfg' && change.ver === value.cfg.ver)
-    return { ...value, ver: value.ver + 1, attempt, cfg: change.cfg }
+    return { ...value, ver: value.ver + 1, attempt, cfg: { ...value.cfg, joint: undefined, ...change.cfg } }
   return value
 }
 

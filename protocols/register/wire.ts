@@ -3,6 +3,7 @@
  * keepers and those who want the session, and both are small. Kinds of frames have names of their own.
  */
 import { z } from 'zod'
+import type { Config, Value } from './value.ts'
 
 export const REGISTER_LIMITS = {
   /** Three are usual, five the most that is asked for; with room for a change of all of them. */
@@ -24,14 +25,15 @@ const attempt = z.string().max(40)
 const peers = z.array(peer).min(1).max(REGISTER_LIMITS.votersMax).readonly()
 
 export const BallotWire = z.object({ n: count, peer: z.string().max(64), boot: z.string().regex(/^([0-9a-f]{16})?$/) })
-export const ConfigWire = z.object({ ver: count, voters: peers, joint: peers.optional() })
-export const ValueWire = z.object({
+/** A voter of an older minor keeps what it does not know: unknown keys of the value stay in it. */
+export const ConfigWire = z.looseObject({ ver: count, voters: peers, joint: peers.optional() }) as z.ZodType<Config>
+export const ValueWire = z.looseObject({
   ver: count,
   attempt,
   cfg: ConfigWire,
-  own: z.object({ peer: peer.nullable(), epoch: count, seq: count, attempt, over: z.boolean() })
-})
-export const SlotWire = z.object({ promised: BallotWire, accepted: BallotWire, value: ValueWire.nullable() })
+  own: z.looseObject({ peer: peer.nullable(), epoch: count, seq: count, attempt, over: z.boolean() })
+}) as z.ZodType<Value>
+export const SlotWire = z.looseObject({ promised: BallotWire, accepted: BallotWire, value: ValueWire.nullable() })
 
 export const RegisterFrame = z.discriminatedUnion('t', [
   /** Promise nothing below `b`, and what have you accepted? `cv`: the version of the keepers that the asker knows. */

@@ -9,7 +9,7 @@ const when = z.number().min(0)
 const text = z.string().max(600)
 const blob = { hash: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) }
 
-const Spec = z.object({
+const Spec = z.looseObject({
   appUri: z.string().max(4096),
   args: z.array(z.string().max(16384)).max(1024),
   env: z.record(z.string().max(256), z.string().max(16384)),
@@ -23,17 +23,17 @@ const Spec = z.object({
   restart: z.enum(RESTARTS),
   mode: z.literal('strict').optional(),
   stdin: z.boolean(),
-  input: z.object(blob).optional()
+  input: z.looseObject(blob).optional()
 })
 
-const Candidate = z.object({
+const Candidate = z.looseObject({
   peer,
   name: z.string().max(128),
   score: z.number().nullable(),
   reason: z.string().max(300)
 })
 
-/** Checked on the way in; unknown keys are kept (minor versions are tolerated). */
+/** Checked on the way in. Unknown keys are kept at every level: a keeper of an older minor must not lose what it does not know. */
 export const RecordWire = z.looseObject({
   id: SessionIdWire,
   spec: Spec,
@@ -45,18 +45,18 @@ export const RecordWire = z.looseObject({
   seq: z.int().min(0),
   owner: peer,
   runner: peer.optional(),
-  why: z.object({ sentence: z.string().max(2000), candidates: z.array(Candidate).max(64) }).optional(),
+  why: z.looseObject({ sentence: z.string().max(2000), candidates: z.array(Candidate).max(64) }).optional(),
   reason: text.optional(),
-  tried: z.array(z.object({ peer, why: z.string().max(300) })).max(16),
+  tried: z.array(z.looseObject({ peer, why: z.string().max(300) })).max(16),
   restarts: z.array(when).max(16),
-  exit: z.object({ code: z.int().nullable(), signal: z.string().max(16).nullable() }).optional(),
-  output: z.object({ ...blob, files: z.int().min(0) }).optional(),
+  exit: z.looseObject({ code: z.int().nullable(), signal: z.string().max(16).nullable() }).optional(),
+  output: z.looseObject({ ...blob, files: z.int().min(0) }).optional(),
   outputError: text.optional(),
   logBytes: z.int().min(0).optional(),
   createdAt: when,
   startedAt: when.optional(),
   endedAt: when.optional(),
-  history: z.array(z.object({ at: when, state: z.enum(STATES), by: peer, cause: z.string().max(300) })).max(16)
+  history: z.array(z.looseObject({ at: when, state: z.enum(STATES), by: peer, cause: z.string().max(300) })).max(16)
 }) as unknown as z.ZodType<SessionRecord>
 
 const n = z.int().min(0).max(0xffffffff)
