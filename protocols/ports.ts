@@ -199,6 +199,8 @@ export interface Exit {
   /** Exit code 0 … 255, or null when a signal ended it. */
   code: number | null
   signal: string | null
+  /** A strict run that did not end by itself: its right to run was over, and sessiond stopped it. */
+  lapsed?: true
   /** Files that changed in the session's folder, packed; absent when none did or no folder travelled. */
   output?: BlobRef & { files: number }
   /** Why the output could not be packed, in words. */

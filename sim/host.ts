@@ -208,7 +208,7 @@ export class SimHost {
     child.lease = this.#timeline.at(forMs, () => {
       this.#freeze(child)
       child.lease = this.#timeline.at(STOP_AFTER_MS, () => {
-        if (child.state !== 'exited') this.#exit(child, { code: null, signal: 'SIGKILL', logBytes: 0 })
+        if (child.state !== 'exited') this.#exit(child, { code: null, signal: 'SIGKILL', lapsed: true, logBytes: 0 })
       })
     })
   }

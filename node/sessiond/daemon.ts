@@ -56,7 +56,7 @@ export class Daemon {
       thaw: (key) => this.#run(key)?.thaw('lease'),
       stop: (key, lateMs) => {
         console.error(`right to run of ${key.session} is over for ${Math.round(lateMs)} ms: stopped`)
-        this.#run(key)?.signal('KILL')
+        this.#run(key)?.lapse()
       }
     })
     this.#hardware = new Hardware(config.hardwareHelper, config.hardwareEveryMs, (report) =>

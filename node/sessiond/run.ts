@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { MeshError } from '../../protocols/errors.ts'
-import type { ChildReport, RunOrder } from '../../protocols/ports.ts'
+import type { ChildReport, Exit, RunOrder } from '../../protocols/ports.ts'
 import { Child } from './child.ts'
 import type { ChildEnd } from './child.ts'
 import type { SessiondConfig } from './config.ts'
@@ -53,6 +53,7 @@ export class Run {
   #finished: Promise<void> | undefined
   #discarded = false
   #aborted: string | undefined
+  #lapsed = false
   #inputBytes = 0
   #grewTimer: NodeJS.Timeout | undefined
   #grewLate = false
@@ -151,7 +152,7 @@ export class Run {
     // What could not be packed stays where it is until the run is forgotten.
     const keepWork = packed.outputError !== undefined && packed.output === undefined
     if (keepWork) errors.push(`the files are kept in ${workFolder(folder)} on the PC that ran it`)
-    const exit = { ...end, ...packed, logBytes: this.#log!.end }
+    const exit: Exit = { ...end, ...packed, ...(this.#lapsed ? { lapsed: true } : {}), logBytes: this.#log!.end }
     if (errors.length > 0) exit.outputError = errors.join('; ').slice(0, ERROR_MAX)
     const keptBytes =
       this.#log!.keptBytes + (packed.output?.bytes ?? 0) + (keepWork ? await treeBytes(workFolder(folder)) : 0)
@@ -179,6 +180,12 @@ export class Run {
 
   signal(signal: SignalName): void {
     this.#child?.signal(`SIG${signal}`)
+  }
+
+  /** Its right to run is over: the report of its end says so. */
+  lapse(): void {
+    this.#lapsed = true
+    this.signal('KILL')
   }
 
   freeze(reason: FreezeReason): void {

@@ -3,7 +3,7 @@ import type { BlobRef, Clock, Crypto, Host, Log, Network, PeerId, Plane, Random,
 import type { MeshError } from '../errors.ts'
 import type { Message } from '../kernel.ts'
 import type { PlacementView } from '../placement/index.ts'
-import type { SessionRecord } from '../session/index.ts'
+import type { SessionRecord, Tie } from '../session/index.ts'
 
 export interface PeerPorts {
   clock: Clock
@@ -42,6 +42,8 @@ export interface PeerContext {
   summary(id: SessionId): SessionRecord | undefined
   /** PCs that keep an older run of the session frozen, as they told last. */
   forksOf(id: SessionId): PeerId[]
+  /** Who decides about a strict session that has only two keepers. */
+  tie(): Tie
   /** Tells everyone how a session stands. */
   publish(summary: SessionRecord): void
   event(event: PeerEvent): void

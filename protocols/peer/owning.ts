@@ -255,7 +255,8 @@ export class Owning {
     const record = this.#parts.records.all.get(id)!
     this.#parts.records.commit(record, this.copiesWanted(record), (copies, error) => {
       if (copies === 0) return this.#recorded(id, record, copies, error)
-      this.#parts.strict.create(record, (ok) => {
+      this.#parts.strict.create(record, (ok, voters) => {
+        if (voters !== undefined && this.has(id)) this.update(record, { voters })
         const full = new MeshError(
           'BUSY',
           'this PC keeps as many strict sessions as it can; wait until some have ended'

@@ -17,8 +17,8 @@ import { PlacementView, SchedFrame } from '../placement/index.ts'
 import type { Offer } from '../placement/index.ts'
 import type { DownReason, NetworkHandler, PeerId, Plane, SessionId } from '../ports.ts'
 import { isRegisterFrame, RegisterFrame } from '../register/index.ts'
-import { compareVersion, RecordWire, RegFrame } from '../session/index.ts'
-import type { SessionRecord } from '../session/index.ts'
+import { compareVersion, decodeTie, encodeTie, RecordWire, RegFrame, TIE_KEY } from '../session/index.ts'
+import type { SessionRecord, Tie } from '../session/index.ts'
 import { Board } from './board.ts'
 import { Channels } from './channels.ts'
 import type { PeerContext, PeerEvent, PeerPorts } from './context.ts'
@@ -89,7 +89,8 @@ export class Peer {
     this.#summaries = new Summaries(
       journal,
       (peer) => this.nameOf(peer),
-      (id) => board.forget(id)
+      (id) => board.forget(id),
+      ports.crypto
     )
     const ctx = this.#context()
     const sessions = (this.sessions = new Sessions(ctx, options.offer))
@@ -243,6 +244,15 @@ export class Peer {
   /** Newest by the writers' clocks wins. `done` when it is on disk here. An empty value removes the key. */
   ledgerPut(key: string, value: Uint8Array, done: (error?: MeshError) => void): void {
     this.#board.ledgerPut(key, value, done)
+  }
+  /** Who decides about strict sessions while the mesh has only two PCs to keep them. */
+  get tie(): Tie {
+    const bytes = this.#board.ledger(TIE_KEY)
+    return bytes === undefined ? decodeTie(bytes) : readOnce(bytes, () => decodeTie(bytes))
+  }
+  /** For the whole mesh: sessions that exist follow while both PCs are up. `done` when it is on disk here. */
+  setTie(tie: Tie, done: (error?: MeshError) => void): void {
+    this.#board.ledgerPut(TIE_KEY, encodeTie(tie), done)
   }
   doors(): [PeerId, unknown][] {
     return this.#board.doors()
@@ -429,6 +439,7 @@ export class Peer {
       nameOf: (peer) => this.nameOf(peer),
       summary: (id) => this.summary(id),
       forksOf: (id) => this.#readings.forksOf(id),
+      tie: () => this.tie,
       publish: (summary) => {
         this.#summaries.came(summary)
         this.#board.publish(summary)

@@ -7,7 +7,15 @@ import { toHex } from '../codec.ts'
 import type { MeshError } from '../errors.ts'
 import type { PeerId, SessionId } from '../ports.ts'
 import { createRegisters, decodeSlot, encodeSlot, leaseOf, mayRun, step } from '../register/index.ts'
-import type { Own, RegisterEffect, RegisterEvent, RegisterFrame, RegisterState } from '../register/index.ts'
+import type {
+  Config,
+  Own,
+  RegisterEffect,
+  RegisterEvent,
+  RegisterFrame,
+  RegisterState,
+  Value
+} from '../register/index.ts'
 import type { PeerContext } from './context.ts'
 
 /** Changing who votes takes a few round trips; a keeper that does not answer must not hold up the session for long. */
@@ -19,7 +27,10 @@ export class Registers {
   readonly #state: RegisterState
   readonly #timers = new Map<string, unknown>()
   readonly #created = new Map<SessionId, (ok: boolean) => void>()
-  readonly #reshaped = new Map<SessionId, () => void>()
+  /** Changes of voters under way, and those that come after. */
+  readonly #reshaped = new Map<SessionId, { done: (ok: boolean) => void; next: (() => void)[] }>()
+  /** What a majority had when this peer asked last, and Clock.mono of that. */
+  readonly #read = new Map<SessionId, { value: Value; at: number }>()
   /** Before that, this peer does not know what it has promised. */
   #loaded = false
 
@@ -42,16 +53,37 @@ export class Registers {
   /** A new register; this peer has the right to run. Voters that do not answer in time are left out, all or none. */
   create(id: SessionId, voters: readonly PeerId[], done: (ok: boolean) => void): void {
     this.#created.set(id, (ok) => {
-      if (ok) this.move(id, voters, () => done(true))
-      else done(false)
+      if (ok && voters.some((peer) => peer !== this.#ctx.self)) this.move(id, voters, () => done(true))
+      else done(ok)
     })
     this.step({ k: 'create', id })
   }
 
-  /** Others vote from now on, if they can be had. */
-  move(id: SessionId, voters: readonly PeerId[], done: () => void): void {
-    this.#reshaped.set(id, done)
+  /** A person said that the other voters are off: this peer votes alone, and has the right to run. */
+  seize(id: SessionId, reign: number, done: (ok: boolean) => void): void {
+    this.#created.set(id, done)
+    this.step({ k: 'seize', id, reign })
+  }
+
+  /** Others vote from now on, if they can be had; after a change that is under way. */
+  move(id: SessionId, voters: readonly PeerId[], done: (ok: boolean) => void): void {
+    const running = this.#reshaped.get(id)
+    if (running !== undefined) return void running.next.push(() => this.move(id, voters, done))
+    this.#reshaped.set(id, { done, next: [] })
     this.step({ k: 'reshape', id, voters, withinMs: RESHAPE_MS })
+  }
+
+  /** Their change is under way. */
+  isMoving(id: SessionId): boolean {
+    return this.#reshaped.has(id)
+  }
+
+  /** What a majority had when this peer asked last, and Clock.mono of that. */
+  lastRead(id: SessionId): { value: Value; at: number } | undefined {
+    return this.#read.get(id)
+  }
+  configOf(id: SessionId): Config | undefined {
+    return this.#read.get(id)?.value.cfg
   }
 
   know(id: SessionId, voters: readonly PeerId[]): void {
@@ -67,6 +99,8 @@ export class Registers {
     this.step({ k: 'give', id, to })
   }
   forget(id: SessionId): void {
+    this.#read.delete(id)
+    this.#reshaped.delete(id)
     this.step({ k: 'forget', id })
   }
 
@@ -124,19 +158,24 @@ export class Registers {
         )
       case 'erase':
         return store.write([{ del: `c/${effect.id}` }], { sync: false }, () => {})
-      case 'created':
-        this.#created.get(effect.id)?.(effect.ok)
-        return void this.#created.delete(effect.id)
+      case 'created': {
+        const done = this.#created.get(effect.id)
+        this.#created.delete(effect.id)
+        return done?.(effect.ok)
+      }
       case 'reshaped': {
-        const done = this.#reshaped.get(effect.id)
+        const moved = this.#reshaped.get(effect.id)
         this.#reshaped.delete(effect.id)
-        return done?.()
+        moved?.done(effect.ok)
+        return moved?.next.forEach((move) => move())
       }
       case 'held':
         return this.#held(effect.id, effect.until)
+      case 'done':
+        if (effect.value !== undefined) this.#read.set(effect.id, { value: effect.value, at: clock.mono() })
+        return
       case 'lapsed':
       case 'owned':
-      case 'done':
       case 'count':
         return
     }

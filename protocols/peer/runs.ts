@@ -87,6 +87,10 @@ export class Runs implements HostHandler, ChildOrders {
     const record = this.#parts.owning.current(id, epoch)
     // Nobody here waits for it: superseded, or recorded before this peer's last restart.
     if (record === undefined) return this.#ctx.ports.host.acknowledge(id, epoch)
+    if (exit.lapsed === true) {
+      this.#ctx.ports.host.acknowledge(id, epoch)
+      return this.gone(record, 'its right to run was over, and it was stopped')
+    }
     release(this.#parts.admission, id)
     const how = exit.signal === null ? `exit code ${exit.code}` : `ended by signal ${exit.signal}`
     this.#parts.owning.update(record, {
@@ -238,7 +242,7 @@ export class Runs implements HostHandler, ChildOrders {
   }
 
   /** The record says it runs here, and it does not: the PC was restarted, or sessiond died with it. */
-  gone(record: SessionRecord): void {
+  gone(record: SessionRecord, why = 'its process was gone'): void {
     const settle = (newest: SessionRecord | undefined): void => {
       if (newest === undefined || newest.owner !== this.#ctx.self || this.#children?.has(record.id) === true) return
       // It has been looked after since, and has another run.
@@ -246,9 +250,7 @@ export class Runs implements HostHandler, ChildOrders {
       // It had ended, and this disk has lost the news: a keeper has it.
       if (FINAL_STATES.has(newest.state)) return this.#parts.records.note(newest)
       const again = survivesRunner(newest) && newest.desired !== 'stop'
-      const cause = again
-        ? 'its process was gone; it starts again'
-        : `its process was gone when ${this.#ctx.nameOf(this.#ctx.self)} came back`
+      const cause = again ? `${why}; it starts again` : `${why} on ${this.#ctx.nameOf(this.#ctx.self)}`
       release(this.#parts.admission, record.id)
       // Last words that no disk took may have been heard: what is said from now on must not count as older.
       if (!this.#parts.owning.has(record.id))

@@ -65,8 +65,11 @@ export class Sessions {
           this.#owning.tell(owned, { type: 'view.changed' }, `${ctx.nameOf(peer)} has room now`)
       }
     }))
-    const strict = (this.strict = new Strict(ctx, records))
-    const owning = (this.#owning = new Owning(ctx, {
+    const strict: Strict = (this.strict = new Strict(ctx, records, (record, voters) => {
+      const next = owning.update(record, { voters })
+      records.commit(next, 1, () => ctx.publish(summarize(next)))
+    }))
+    const owning: Owning = (this.#owning = new Owning(ctx, {
       records,
       admission,
       placer,
@@ -92,7 +95,7 @@ export class Sessions {
       unowned: (record) => this.#takeover.takeUp(record),
       ready: () => this.viewChanged()
     }))
-    this.#takeover = new Takeover(ctx, { records, owning, keepers, strict, runs })
+    this.#takeover = new Takeover(ctx, { records, admission, owning, keepers, strict, runs })
   }
 
   /** Runs of an older epoch that are kept frozen here because another owner exists. */
@@ -194,6 +197,13 @@ export class Sessions {
     }
     this.records.stopHere(record.id, by, settle)
     this.#discardEverywhere(record.id, () => {})
+  }
+
+  /** A strict session that waits for PCs of which a person says that they are off (PROTOCOLS.md 2.4.7). */
+  takeOver(record: SessionRecord, by: string, done: (error?: MeshError) => void): void {
+    const why = this.strict.whyNotSeized(record)
+    if (why !== undefined) return done(new MeshError('BAD_REQUEST', why))
+    this.#takeover.force(record, by, done)
   }
 
   /** Ends the older runs that are kept frozen, wherever they are told of; the session goes on. */
@@ -327,6 +337,7 @@ export class Sessions {
     const owned = this.#owning.of(record.id)
     if (owned !== undefined && record.owner !== this.#ctx.self) {
       const running = this.runs.keepAsFork(record.id)
+      if (running) this.strict.superseded(record.id)
       const cause = `${this.#ctx.nameOf(record.owner)} owns it now (epoch ${record.epoch})`
       if (running) {
         this.#placer.forget(record.id)

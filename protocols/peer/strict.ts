@@ -5,27 +5,28 @@
 import type { MeshError } from '../errors.ts'
 import type { PeerId, SessionId } from '../ports.ts'
 import { REGISTER_LIMITS } from '../register/index.ts'
-import { FINAL_STATES } from '../session/index.ts'
+import { FINAL_STATES, sameVoters, VOTERS_MIN } from '../session/index.ts'
 import type { SessionRecord } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import type { Records } from './records.ts'
 import { Registers } from './registers.ts'
-
-/** With fewer keepers than this, one of them votes alone: the one that runs it (PROTOCOLS.md 2.4.7, tie = runner). */
-const VOTERS_MIN = 3
+import { Voters } from './voters.ts'
 
 export class Strict {
   readonly registers: Registers
+  readonly voters: Voters
   readonly #ctx: PeerContext
   readonly #records: Records
   /** What waits for the right: the start of a child, the claim of a keeper. */
   readonly #starts = new Map<SessionId, (until: number) => void>()
   readonly #claims = new Map<SessionId, () => void>()
 
-  constructor(ctx: PeerContext, records: Records) {
+  /** `note`: the record is to say who votes. */
+  constructor(ctx: PeerContext, records: Records, note: (record: SessionRecord, voters: readonly PeerId[]) => void) {
     this.#ctx = ctx
     this.#records = records
     this.registers = new Registers(ctx, (id, until) => this.#held(id, until))
+    this.voters = new Voters(ctx, this.registers, note)
   }
 
   load(done: (error?: MeshError) => void): void {
@@ -33,13 +34,13 @@ export class Strict {
   }
 
   /** The register of a session that has just been recorded, at its submitter. */
-  create(record: SessionRecord, done: (ok: boolean) => void): void {
+  create(record: SessionRecord, done: (ok: boolean, voters?: readonly PeerId[]) => void): void {
     if (!isStrict(record)) return done(true)
     const { self } = this.#ctx
-    const voters = record.keepers.filter((keeper) => keeper === self || this.#ctx.reachable(keeper))
-    this.registers.create(record.id, voters.length < VOTERS_MIN ? [self] : voters, (ok) => {
+    const there = record.keepers.filter((keeper) => keeper === self || this.#ctx.reachable(keeper))
+    this.registers.create(record.id, this.voters.wanted(there, self), (ok) => {
       if (ok) this.lookAfter(record)
-      done(ok)
+      done(ok, this.registers.configOf(record.id)?.voters ?? [self])
     })
   }
 
@@ -51,12 +52,46 @@ export class Strict {
     this.registers.want(record.id, 0)
   }
 
-  /** The worker has taken the session: the right follows it, and with few keepers the vote does, too. */
+  /** The worker has taken the session: the right follows it, and with few keepers the vote may, too. */
   handOn(record: SessionRecord, worker: PeerId): void {
     if (!isStrict(record)) return
-    const give = (): void => this.registers.give(record.id, { peer: worker, over: false })
-    if (record.keepers.length < VOTERS_MIN) this.registers.move(record.id, [worker], give)
-    else give()
+    const { id, keepers } = record
+    const give = (): void => this.registers.give(id, { peer: worker, over: false })
+    const wanted = this.voters.wanted(keepers, worker)
+    const cfg = this.registers.configOf(id)
+    const stays = cfg !== undefined && cfg.joint === undefined && sameVoters(cfg.voters, wanted)
+    if (keepers.length >= VOTERS_MIN || stays) give()
+    else this.registers.move(id, wanted, give)
+  }
+
+  /** It is looked after elsewhere, under a right above the one here: this peer asks for none any more. */
+  superseded(id: SessionId): void {
+    this.#starts.delete(id)
+    this.#claims.delete(id)
+    this.registers.unwant(id)
+  }
+
+  /** Why nobody needs to take that session over by a word, or cannot here; undefined: a person may. */
+  whyNotSeized(record: SessionRecord): string | undefined {
+    const { id, keepers, owner, runner } = record
+    const short = `session ${id.slice(0, 8)}`
+    const name = (peer: PeerId): string => this.#ctx.nameOf(peer)
+    if (!isStrict(record)) return `${short} is not strict: the PCs that are left take it over by themselves`
+    if (FINAL_STATES.has(record.state) || record.desired === 'stop') return `${short} has ended, or is to end`
+    const holder = [owner, runner ?? owner].find(
+      (peer) => peer !== this.#ctx.self && this.#ctx.goneMs(peer) === undefined
+    )
+    if (holder !== undefined) return `${name(holder)} looks after ${short}, and answers`
+    if (!keepers.includes(this.#ctx.self))
+      return `no record of ${short} is kept here; ask one of ${keepers.map(name).join(', ')}`
+    if (this.registers.until(id) !== undefined || this.voters.missing(record).length === 0)
+      return `enough of the PCs that decide about ${short} are here: it goes on by itself`
+    return undefined
+  }
+
+  /** A person says that the voters that are missing are off. */
+  seize(record: SessionRecord, reign: number, done: (ok: boolean) => void): void {
+    this.registers.seize(record.id, reign, done)
   }
 
   /** This peer looks after it no more. */
@@ -96,9 +131,9 @@ export class Strict {
     this.registers.unwant(id)
   }
 
-  #know({ id, keepers, submitter, owner, runner }: SessionRecord): void {
-    const voters = new Set([...keepers, submitter, owner, ...(runner === undefined ? [] : [runner])])
-    this.registers.know(id, [...voters].slice(0, REGISTER_LIMITS.votersMax))
+  #know({ id, voters = [], keepers, submitter, owner, runner }: SessionRecord): void {
+    const asked = new Set([...voters, ...keepers, submitter, owner, ...(runner === undefined ? [] : [runner])])
+    this.registers.know(id, [...asked].slice(0, REGISTER_LIMITS.votersMax))
   }
 
   #held(id: SessionId, until: number): void {
@@ -107,9 +142,10 @@ export class Strict {
     claim?.()
     const start = this.#starts.get(id)
     this.#starts.delete(id)
-    if (start !== undefined) return start(until)
     const record = this.#records.all.get(id)
-    if (record?.owner === this.#ctx.self) this.#ctx.ports.host.lease(id, record.epoch, until)
+    if (start !== undefined) start(until)
+    else if (record?.owner === this.#ctx.self) this.#ctx.ports.host.lease(id, record.epoch, until)
+    if (record?.owner === this.#ctx.self && !FINAL_STATES.has(record.state)) this.voters.tend(record)
   }
 }
 

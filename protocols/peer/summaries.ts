@@ -1,7 +1,7 @@
 /** What is known of every session of the mesh: the newest summary of each, and the events a person reads of them. */
-import type { PeerId, SessionId } from '../ports.ts'
-import { compareVersion } from '../session/index.ts'
-import type { SessionRecord } from '../session/index.ts'
+import type { Crypto, PeerId, SessionId } from '../ports.ts'
+import { compareVersion, isForceGenuine } from '../session/index.ts'
+import type { ForceTakeover, SessionRecord } from '../session/index.ts'
 import type { Journal } from './journal.ts'
 
 /** Beyond so many, those that ended first leave; the topic holds 2,000. */
@@ -15,12 +15,14 @@ export class Summaries {
   readonly #journal: Journal
   readonly #nameOf: (peer: PeerId) => string
   readonly #forget: (id: SessionId) => void
+  readonly #crypto: Crypto
 
   /** `forget`: it need not be told to others any more. */
-  constructor(journal: Journal, nameOf: (peer: PeerId) => string, forget: (id: SessionId) => void) {
+  constructor(journal: Journal, nameOf: (peer: PeerId) => string, forget: (id: SessionId) => void, crypto: Crypto) {
     this.#journal = journal
     this.#nameOf = nameOf
     this.#forget = forget
+    this.#crypto = crypto
   }
 
   came(record: SessionRecord): void {
@@ -29,6 +31,8 @@ export class Summaries {
     this.all.set(record.id, record)
     this.#forgetOld()
     if (known?.state !== record.state) this.#sessionEvent(record)
+    if (record.takeover !== undefined && known?.takeover?.epoch !== record.takeover.epoch)
+      this.#takeoverEvent(record.id, record.takeover)
     this.#journal.changed('sessions')
   }
 
@@ -43,6 +47,14 @@ export class Summaries {
       say(`${command} ended${where}: ${record.reason ?? ''}`, record.exit?.code === 0 ? 'info' : 'warn')
     else if (record.state === 'failed') say(`${command} failed${where}: ${record.reason ?? ''}`, 'warn')
     else if (record.state === 'stopped') say(`${command} was stopped${where}: ${record.reason ?? ''}`)
+  }
+
+  /** Everyone's screen says whose word it was. */
+  #takeoverEvent(id: SessionId, force: ForceTakeover): void {
+    const text = isForceGenuine(this.#crypto, id, force)
+      ? `${force.by} took session ${id.slice(0, 8)} over at ${this.#nameOf(force.peer)}, saying that the PCs that had it are off`
+      : `session ${id.slice(0, 8)} was taken over by a word that ${this.#nameOf(force.peer)} has not signed`
+    this.#journal.event({ kind: 'security', level: 'warn', text, subject: id })
   }
 
   /** Finished sessions beyond what the topic holds leave the list, oldest first. */

@@ -2,10 +2,16 @@
  * Sessions nobody looks after: of an owner that is gone, taken over by a keeper in its turn, and of this peer's own earlier
  * life, taken up again once the keepers have said that they did not go on elsewhere.
  */
+import { MeshError } from '../errors.ts'
+import { release } from '../placement/index.ts'
+import type { Admission } from '../placement/index.ts'
 import type { SessionId } from '../ports.ts'
 import {
   compareVersion,
   FINAL_STATES,
+  firstEpochOf,
+  reignOf,
+  signForce,
   summarize,
   survivesRunner,
   takeoverInMs,
@@ -26,6 +32,7 @@ const HEARSAY_MS = 1_000
 
 interface Parts {
   records: Records
+  admission: Admission
   owning: Owning
   keepers: Keepers
   strict: Strict
@@ -92,18 +99,43 @@ export class Takeover {
     })
   }
 
+  /** On a person's word. The right comes first here, too, and with an epoch above all that the others may have used. */
+  force(record: SessionRecord, by: string, done: (error?: MeshError) => void): void {
+    const { id } = record
+    const reign = reignOf(record.epoch) + 1
+    this.#parts.strict.seize(record, reign, (ok) => {
+      if (!ok)
+        return done(new MeshError('BUSY', 'this PC keeps as many strict sessions as it can, or its disk refuses'))
+      const now = this.#parts.records.all.get(id) ?? record
+      // They answered in the meantime.
+      if (reignOf(now.epoch) >= reign) return done()
+      const { clock, crypto } = this.#ctx.ports
+      const word = { by, peer: this.#ctx.self, epoch: firstEpochOf(reign), at: clock.wall() }
+      const taken = { ...now, epoch: word.epoch, voters: [this.#ctx.self], takeover: signForce(crypto, id, word) }
+      // What is left of a run here ends when the next one starts.
+      release(this.#parts.admission, id)
+      this.#parts.owning.disown(id)
+      const cause = `${by} says that ${this.#ctx.nameOf(now.owner)} is off; taken over by ${this.#ctx.nameOf(this.#ctx.self)}`
+      this.#claim(taken, cause, done)
+    })
+  }
+
   #takeOver(record: SessionRecord): void {
     // Keepers without a link between them hear of each other by gossip: somebody was faster, or the owner had got further.
     const told = this.#ctx.summary(record.id)
     if (told !== undefined && compareVersion(told, record) > 0) return this.#parts.records.catchUp(told)
     const gone = this.#ctx.nameOf(record.owner)
     const cause = `${gone} is gone; taken over by ${this.#ctx.nameOf(this.#ctx.self)}`
+    // Two above: a worker bound by the old owner counts one above the record that this keeper has.
+    this.#claim({ ...record, epoch: record.epoch + 2 }, cause, () => {})
+  }
+
+  /** `done`: it is on disk. */
+  #claim(record: SessionRecord, cause: string, done: (error?: MeshError) => void): void {
     const at = this.#ctx.ports.clock.wall()
     const next: SessionRecord = {
       ...record,
       owner: this.#ctx.self,
-      // Two above: a worker bound by the old owner counts one above the record that this keeper has.
-      epoch: record.epoch + 2,
       seq: 0,
       history: [...record.history, { at, state: 'lost' as const, by: this.#ctx.self, cause }].slice(-16)
     }
@@ -120,7 +152,8 @@ export class Takeover {
     // starts. Those that cannot be asked are told by gossip, and have a moment to tell of a claim of theirs.
     this.#ctx.publish(summarize(next))
     const reached = next.keepers.filter((keeper) => keeper === this.#ctx.self || this.#ctx.reachable(keeper)).length
-    this.#parts.records.commit(next, Math.max(1, reached), (copies) => {
+    this.#parts.records.commit(next, Math.max(1, reached), (copies, error) => {
+      done(error)
       const living = next.keepers.filter((keeper) => this.#ctx.isAlive(keeper)).length
       if (copies >= living) return this.#claimed(next, cause)
       this.#ctx.ports.clock.setTimeout(() => this.#claimed(next, cause), HEARSAY_MS)

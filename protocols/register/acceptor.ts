@@ -65,6 +65,23 @@ export function createSlot(
   return write(state, id, slot, env.self, { t: 'joined', id, ok: true })
 }
 
+/**
+ * A person says that the other voters are off: this peer votes alone from now on, under a reign above all before. Also
+ * where the slot was damaged: what this peer forgot was promised under an earlier reign.
+ */
+export function seizeSlot(
+  state: AcceptorState,
+  env: Env,
+  id: SessionId,
+  ballot: Ballot,
+  value: Value
+): AcceptorEffect[] {
+  if (isFull(state, id)) return [reply(env.self, { t: 'joined', id, ok: false })]
+  state.damaged.delete(id)
+  const slot = { promised: ballot, accepted: ballot, value }
+  return [...write(state, id, slot, env.self, { t: 'joined', id, ok: true }), { e: 'saw', id, value }]
+}
+
 function onJoin(state: AcceptorState, from: PeerId, id: SessionId): AcceptorEffect[] {
   if (state.damaged.has(id) || isFull(state, id)) return [reply(from, { t: 'joined', id, ok: false })]
   // Also one that was a voter before: what it promised then holds.

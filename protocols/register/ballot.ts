@@ -1,7 +1,12 @@
-/** Ballots: (counter, peer, boot), ordered in that order. No two are ever used by two lives of a proposer. */
+/** Ballots: (reign, counter, peer, boot), ordered in that order. No two are ever used by two lives of a proposer. */
 import type { PeerId } from '../ports.ts'
 
 export interface Ballot {
+  /**
+   * How often a person has taken the register away from voters said to be off; absent is never. First of all: what those
+   * voters decide in ignorance, were they on after all, counts for nothing once they hear of it.
+   */
+  readonly reign?: number | undefined
   readonly n: number
   readonly peer: PeerId
   /** 16 hex digits drawn at each start: a proposer that lost its memory cannot use a number again. */
@@ -12,7 +17,9 @@ export interface Ballot {
 export const NO_BALLOT: Ballot = { n: 0, peer: '', boot: '' }
 
 export function compareBallots(a: Ballot, b: Ballot): number {
-  return a.n - b.n || order(a.peer, b.peer) || order(a.boot, b.boot)
+  return reignOf(a) - reignOf(b) || a.n - b.n || order(a.peer, b.peer) || order(a.boot, b.boot)
 }
+
+export const reignOf = ({ reign = 0 }: Ballot): number => reign
 
 const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -4,8 +4,9 @@
  */
 import type { Env, KernelEffect } from '../kernel.ts'
 import type { PeerId, SessionId } from '../ports.ts'
-import { createAcceptor, createSlot, onAcceptorFrame, onWritten } from './acceptor.ts'
+import { createAcceptor, createSlot, onAcceptorFrame, onWritten, seizeSlot } from './acceptor.ts'
 import type { AcceptorEffect, AcceptorState } from './acceptor.ts'
+import { reignOf } from './ballot.ts'
 import {
   createLeases,
   give,
@@ -20,9 +21,9 @@ import {
   want
 } from './lease.ts'
 import type { LeaseEffect, LeaseState } from './lease.ts'
-import { createProposer, know, onProposerFrame, onTryTimer, propose, tryTag } from './proposer.ts'
+import { createProposer, know, onProposerFrame, onTryTimer, propose, reigns, restart, tryTag } from './proposer.ts'
 import type { ProposerEffect, ProposerState } from './proposer.ts'
-import { createReshapes, onJoined, onReshapeDone, onReshapeTimer, reshape, reshapeTag } from './reshape.ts'
+import { abandon, createReshapes, onJoined, onReshapeDone, onReshapeTimer, reshape, reshapeTag } from './reshape.ts'
 import type { ReshapeEffect, ReshapeState } from './reshape.ts'
 import { RULES } from './rules.ts'
 import type { Rules } from './rules.ts'
@@ -50,6 +51,11 @@ export type RegisterEvent =
   | { k: 'wake' }
   /** A new register: this peer votes alone and has the right to run. Answered with `created`. */
   | { k: 'create'; id: SessionId }
+  /**
+   * A person has said that the voters that cannot be asked are off: this peer votes alone from now on and has the right to
+   * run. `reign`: above all before. Answered with `created`.
+   */
+  | { k: 'seize'; id: SessionId; reign: number }
   /** Who is said to vote on it. */
   | { k: 'know'; id: SessionId; cfg: Config }
   /** Asks for the right to run, `rank` after other challengers. */
@@ -114,6 +120,8 @@ function onEvent(state: RegisterState, event: RegisterEvent, env: Env): Inner[] 
       return onWake(state.leases, env, name)
     case 'create':
       return create(state, env, event.id)
+    case 'seize':
+      return seize(state, env, event.id, event.reign)
     case 'know':
       know(state.proposer, event.id, event.cfg)
       return []
@@ -145,6 +153,7 @@ function load(state: RegisterState, id: SessionId, slot: Slot | undefined): Inne
   state.acceptor.slots.set(id, slot)
   state.proposer.counter = Math.max(state.proposer.counter, slot.promised.n)
   if (slot.value !== null) know(state.proposer, id, slot.value.cfg)
+  reigns(state.proposer, id, reignOf(slot.promised))
   return []
 }
 
@@ -156,6 +165,21 @@ function create(state: RegisterState, env: Env, id: SessionId): Inner[] {
   // Below all that proposers use, above none.
   const ballot = { n: 0, peer: env.self, boot: state.boot }
   return createSlot(state.acceptor, env, id, ballot, { ver: 1, attempt, cfg, own })
+}
+
+/** Numbers of a reign start above all that the voters of the one before can have counted up to without this peer. */
+const REIGN_STEP = 2 ** 40
+
+function seize(state: RegisterState, env: Env, id: SessionId, reign: number): Inner[] {
+  const ver = reign * REIGN_STEP
+  const cfg = { ver, voters: [env.self] }
+  const attempt = nextName(state)
+  const own = { peer: env.self, epoch: ver, seq: 0, attempt, over: false }
+  const ballot = { reign, n: 0, peer: env.self, boot: state.boot }
+  const written = seizeSlot(state.acceptor, env, id, ballot, { ver, attempt, cfg, own })
+  know(state.proposer, id, cfg)
+  reigns(state.proposer, id, reign)
+  return [...abandon(state.reshapes, id), ...written, ...restart(state.proposer, env, id)]
 }
 
 function forget(state: RegisterState, id: SessionId): Inner[] {

@@ -4,7 +4,7 @@
  */
 import type { Env, KernelEffect } from '../kernel.ts'
 import type { PeerId, SessionId } from '../ports.ts'
-import { compareBallots, NO_BALLOT } from './ballot.ts'
+import { compareBallots, NO_BALLOT, reignOf } from './ballot.ts'
 import type { Ballot } from './ballot.ts'
 import type { Rules } from './rules.ts'
 import { apply, isQuorum, membersOf } from './value.ts'
@@ -31,6 +31,8 @@ interface Proposal {
   readonly id: SessionId
   /** Whom to ask; what they answer says who counts. */
   cfg: Config
+  /** Highest heard of. */
+  reign: number
   readonly jobs: Job[]
   phase: 'idle' | 'preparing' | 'accepting' | 'pausing'
   ballot: Ballot
@@ -63,6 +65,18 @@ export function know(state: ProposerState, id: SessionId, cfg: Config): void {
   const known = state.proposals.get(id)
   if (known === undefined) state.proposals.set(id, newProposal(id, cfg))
   else if (cfg.ver > known.cfg.ver) known.cfg = cfg
+}
+
+/** Its acceptor has promised under that reign: no lower ballot has a chance. */
+export function reigns(state: ProposerState, id: SessionId, reign: number): void {
+  const known = state.proposals.get(id)
+  if (known !== undefined) known.reign = Math.max(known.reign, reign)
+}
+
+/** Tries under way were made for voters that count no more. */
+export function restart(state: ProposerState, env: Env, id: SessionId): ProposerEffect[] {
+  const proposal = state.proposals.get(id)
+  return proposal === undefined || proposal.phase === 'idle' ? [] : begin(state, env, proposal)
 }
 
 /** Asks for a change; exactly one `done` with that attempt follows, unless this peer dies. */
@@ -110,6 +124,7 @@ function newProposal(id: SessionId, cfg: Config): Proposal {
   return {
     id,
     cfg,
+    reign: 0,
     jobs: [],
     phase: 'idle',
     ballot: NO_BALLOT,
@@ -138,7 +153,12 @@ function begin(state: ProposerState, env: Env, proposal: Proposal): ProposerEffe
     return [...effects, { e: 'clear', tag: tryTag(proposal.id) }]
   }
   proposal.phase = 'preparing'
-  proposal.ballot = { n: ++state.counter, peer: env.self, boot: state.rules.ballotCarriesBoot ? state.boot : '' }
+  proposal.ballot = {
+    ...(proposal.reign === 0 ? {} : { reign: proposal.reign }),
+    n: ++state.counter,
+    peer: env.self,
+    boot: state.rules.ballotCarriesBoot ? state.boot : ''
+  }
   const tryMs = REGISTER_LIMITS.tryMs * Math.min(4, 1 + proposal.tries++ / 2) * (0.85 + 0.3 * env.random.float())
   return [...effects, timer(proposal, tryMs), ...ask(proposal, proposal.cfg)]
 }
@@ -166,7 +186,8 @@ function onPromise(
   // Nobody has it yet: only its maker may write the first value.
   if (base === undefined) return []
   const known = proposal.cfg
-  if (base.cfg.ver > known.ver) proposal.cfg = base.cfg
+  // Of the same version: what was known before may have been hearsay.
+  if (base.cfg.ver >= known.ver) proposal.cfg = base.cfg
   const counts = state.rules.configOfValue ? base.cfg : known
   const more = ask(proposal, base.cfg)
   if (!isQuorum(counts, proposal.promises, state.rules)) return more
@@ -212,6 +233,7 @@ function onRefuse(
   cfg: Config | undefined
 ): ProposerEffect[] {
   state.counter = Math.max(state.counter, promised.n)
+  proposal.reign = Math.max(proposal.reign, reignOf(promised))
   if (proposal.phase === 'pausing') return []
   if (cfg !== undefined && cfg.ver > proposal.cfg.ver) {
     proposal.cfg = cfg

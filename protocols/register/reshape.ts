@@ -96,6 +96,12 @@ export function onReshapeTimer(state: ReshapeState, env: Env, id: SessionId, nam
   return change(run, READ, name)
 }
 
+/** The keepers it was about count no more. */
+export function abandon(state: ReshapeState, id: SessionId): ReshapeEffect[] {
+  const run = state.running.get(id)
+  return run === undefined ? [] : end(state, run, false)
+}
+
 /** What the register says of its keepers, whoever wrote it. */
 function advance(state: ReshapeState, run: Reshape, cfg: Config, name: Name): ReshapeEffect[] {
   const before = run.cfg

@@ -24,7 +24,12 @@ const count = z.int().min(0)
 const attempt = z.string().max(40)
 const peers = z.array(peer).min(1).max(REGISTER_LIMITS.votersMax).readonly()
 
-export const BallotWire = z.object({ n: count, peer: z.string().max(64), boot: z.string().regex(/^([0-9a-f]{16})?$/) })
+export const BallotWire = z.object({
+  reign: count.optional(),
+  n: count,
+  peer: z.string().max(64),
+  boot: z.string().regex(/^([0-9a-f]{16})?$/)
+})
 /** A voter of an older minor keeps what it does not know: unknown keys of the value stay in it. */
 export const ConfigWire = z.looseObject({ ver: count, voters: peers, joint: peers.optional() }) as z.ZodType<Config>
 export const ValueWire = z.looseObject({

@@ -22,3 +22,7 @@ export {
   waitsForPlace
 } from './keepers.ts'
 export { summarize } from './summary.ts'
+export { firstEpochOf, isForceGenuine, reignOf, signForce } from './force.ts'
+export type { ForceTakeover } from './force.ts'
+export { decodeTie, encodeTie, sameVoters, TIE_DEFAULT, TIE_KEY, VOTERS_MIN, votersFor } from './tie.ts'
+export type { Tie } from './tie.ts'

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { BlobRef, PeerId, SessionId } from '../ports.ts'
+import type { ForceTakeover } from './force.ts'
 
 /** A record stays under one frame with room for the envelope. */
 export const RECORD_MAX_BYTES = 48 * 1024
@@ -64,6 +65,10 @@ export interface SessionRecord {
   spec: SessionSpec
   submitter: PeerId
   keepers: readonly PeerId[]
+  /** Of a strict session: who votes on the right to run it, as its owner read last. The register has the last word. */
+  voters?: readonly PeerId[]
+  /** A strict session that a person took over: whose word it was. */
+  takeover?: ForceTakeover
   desired: 'run' | 'stop'
   state: SessionState
   /** (epoch, seq, owner) is the version. The epoch is the number of the right to run; it grows with each new owner. */

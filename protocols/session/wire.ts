@@ -39,6 +39,16 @@ export const RecordWire = z.looseObject({
   spec: Spec,
   submitter: peer,
   keepers: z.array(peer).max(8),
+  voters: z.array(peer).max(8).optional(),
+  takeover: z
+    .object({
+      by: z.string().max(64),
+      peer,
+      epoch: z.int().min(0),
+      at: when,
+      signature: z.instanceof(Uint8Array).refine((bytes) => bytes.length === 64)
+    })
+    .optional(),
   desired: z.enum(['run', 'stop']),
   state: z.enum(STATES),
   epoch: z.int().min(0),

@@ -1,32 +1,6 @@
 /** Strict sessions in whole peers: one run at a time, whoever dies or is cut off, for each number of PCs. */
 import { expect, test } from 'vitest'
-import { startMesh } from '../../sim/mesh.ts'
-import type { Job, SimMesh } from '../../sim/mesh.ts'
-import type { SimPc } from '../../sim/pc.ts'
-
-/** PROTOCOLS.md 2.4.3: the lease of a runner that was cut off, and a moment to stop it. */
-const LEASE_MS = 6_000
-
-function formed(seed: number, peers: readonly string[]): SimMesh {
-  const mesh = startMesh({ seed, peers })
-  mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree() && mesh.advertised(), {
-    withinMs: 30_000,
-    what: 'the mesh has formed'
-  })
-  return mesh
-}
-
-const open = (mesh: SimMesh, job: Job): string[] =>
-  mesh.world.runs.of(job.id ?? '').flatMap((run) => (run.toMs === undefined ? [run.peer] : []))
-
-function runs(mesh: SimMesh, job: Job): SimPc {
-  mesh.until(() => open(mesh, job).length === 1 && mesh.session(job.id)?.state === 'running', {
-    withinMs: 30_000,
-    what: 'the strict session runs'
-  })
-  return mesh.pcs.find((pc) => pc.id === open(mesh, job)[0])!
-}
-const once = (mesh: SimMesh): void => expect(mesh.world.runs.overlaps()).toEqual([])
+import { formed, LEASE_MS, once, open, runs } from './strict-scene.ts'
 
 test.each([[['den']], [['den', 'attic']], [['den', 'attic', 'office']], [['a', 'b', 'c', 'd', 'e']]])(
   'a strict session runs and ends on a mesh of %j',

@@ -318,7 +318,7 @@ test('a strict run whose peer hangs is frozen when its right ends, and then stop
   await eventually(() => isGone(pid))
   process.kill(peer.pid, 'SIGCONT')
   const { exit } = await peer.until((told) => (told.t === 'exited' ? told : undefined))
-  expect(exit).toMatchObject({ code: null, signal: 'KILL' })
+  expect(exit).toMatchObject({ code: null, signal: 'KILL', lapsed: true })
   // By sessiond's own clock: frozen first, never before the right ended, and stopped a second after it.
   const said = readFileSync(join(dataDir, 'sessiond.log'), 'utf8')
   const [frozen, stopped] = [...said.matchAll(/right to run of \w+ is over for (\d+) ms: (frozen|stopped)/g)]
