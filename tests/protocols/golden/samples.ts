@@ -28,7 +28,7 @@ import { MemFrame, readRecord, signRecord } from '../../../protocols/membership/
 import { CtlFrame } from '../../../protocols/peer/rpc.ts'
 import { SchedFrame } from '../../../protocols/placement/index.ts'
 import { decodeSlot, encodeSlot, RegisterFrame } from '../../../protocols/register/index.ts'
-import { RecordWire, RegFrame } from '../../../protocols/session/index.ts'
+import { RecordWire, RegFrame, signForce } from '../../../protocols/session/index.ts'
 import type { SessionRecord } from '../../../protocols/session/index.ts'
 import { device, fill, testMesh, WALL } from '../joining/fixtures.ts'
 
@@ -124,6 +124,8 @@ const record: SessionRecord = {
   },
   submitter: first.peer,
   keepers: [first.peer, den.peer, lark.peer],
+  voters: [den.peer],
+  takeover: signForce(den.crypto, ID, { by: 'ann', peer: den.peer, epoch: 1_000_000, at: WALL + 1500 }),
   desired: 'run',
   state: 'finished',
   epoch: 3,
@@ -151,7 +153,7 @@ const record: SessionRecord = {
 }
 
 const [n, offset] = [5, 70_000]
-const ballot = { n: 9, peer: den.peer, boot: '00112233aabbccdd' }
+const ballot = { reign: 1, n: 9, peer: den.peer, boot: '00112233aabbccdd' }
 const value = {
   ver: 4,
   attempt: '00112233aabbccdd-8',
