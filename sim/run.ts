@@ -22,6 +22,9 @@ export const START_MS = 8000
 export const MERGE_MS = 60_000
 /** Longest time to come to an end in: suspicion, takeover, redials each 30 s, keepers replaced after a minute. */
 const QUIET_MS = 240_000
+/** Work that has to wait for room or is tried again goes on beyond that, as long as something starts now and then. */
+const QUIET_MAX_MS = 600_000
+const IDLE_MS = 60_000
 /** All has ended; what comes after that should be nothing. */
 const CALM_MS = 15_000
 const SAMPLE_MS = 500
@@ -204,7 +207,9 @@ class Play {
     const sinceMs = mesh.nowMs
     const liveness = FAMILIES[this.#plan.family].liveness
     let calmSinceMs: number | undefined
-    for (let nextStopMs = sinceMs + 2000; mesh.nowMs < sinceMs + QUIET_MS;) {
+    let untilMs = sinceMs + QUIET_MS
+    let starts = 0
+    for (let nextStopMs = sinceMs + 2000; mesh.nowMs < untilMs;) {
       for (const pc of mesh.pcs) if (!pc.running) pc.start()
       if (mesh.nowMs >= nextStopMs) {
         nextStopMs += 5000
@@ -213,6 +218,10 @@ class Play {
       this.#pass(mesh.nowMs + 1000)
       const agree = mesh.running.length === mesh.pcs.length && mesh.agree()
       if (agree) this.#convergedMs ??= mesh.nowMs - sinceMs
+      if (mesh.world.runs.runs.length > starts) {
+        starts = mesh.world.runs.runs.length
+        untilMs = Math.max(untilMs, Math.min(mesh.nowMs + IDLE_MS, sinceMs + QUIET_MAX_MS))
+      }
       calmSinceMs = agree && this.#isOver() && this.#isTold() ? (calmSinceMs ?? mesh.nowMs) : undefined
       if (calmSinceMs !== undefined && mesh.nowMs - calmSinceMs >= CALM_MS) break
       if (!liveness && mesh.nowMs - sinceMs > MERGE_MS) break

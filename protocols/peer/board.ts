@@ -7,6 +7,7 @@ import { MeshError } from '../errors.ts'
 import { createGossip, entries, entry, step as stepGossip } from '../gossip/index.ts'
 import type { Entry, GossipEffect, GossipEvent, GossipState, GossipMessage } from '../gossip/index.ts'
 import type { DownReason, PeerId, SessionId } from '../ports.ts'
+import { compareVersion } from '../session/index.ts'
 import type { SessionRecord } from '../session/index.ts'
 import type { PeerPorts } from './context.ts'
 import type { Effects } from './effects.ts'
@@ -65,6 +66,8 @@ export class Board {
   }
 
   publish(summary: SessionRecord): void {
+    const untold = this.#untold.get(summary.id)
+    if (untold !== undefined && compareVersion(untold, summary) > 0) return
     this.#untold.set(summary.id, summary)
     this.#tellTimer ??= this.#ports.clock.setTimeout(() => this.tellSessions(), TELL_SESSIONS_MS)
   }

@@ -21,6 +21,9 @@ const TRIES_MAX = 3
 const RESTARTS_MAX = 5
 const RESTART_WINDOW_MS = 600_000
 const RESULT_RETRY_MS = 2_000
+/** After PCs that seemed able have all said no, they are asked again at the next change, but not before this; doubled each time. */
+const REFUSED_MS = 50
+const REFUSED_MAX_MS = 5_000
 
 export interface Owned {
   actor: Actor<typeof sessionMachine>
@@ -34,6 +37,9 @@ export interface Owned {
   start?: (() => void) | undefined
   /** sessiond was asked to start it. */
   ordered: boolean
+  /** How often in a row nobody took it, and until when (Clock.mono) a change of the view is no reason to ask again. */
+  refusals: number
+  quietUntil: number
   created?: Created
 }
 
@@ -54,6 +60,8 @@ interface Parts {
   placer: Placer
   orders: ChildOrders
   strict: Strict
+  /** It waits for a place, and its quiet time is over. */
+  waits(id: SessionId): void
   /** This peer no longer looks after a session; others may have to. */
   left(id: SessionId): void
 }
@@ -134,6 +142,8 @@ export class Owning {
       step: 'entering',
       recorded: false,
       ordered: false,
+      refusals: 0,
+      quietUntil: 0,
       ...(created === undefined ? {} : { created })
     }
     this.#owned.set(id, owned)
@@ -208,6 +218,8 @@ export class Owning {
       reason: cause.slice(0, 600) || undefined,
       history: [...record.history, entry].slice(-16),
       ...(final && record.endedAt === undefined ? { endedAt: at } : {}),
+      // Who could not start it is asked again the next time.
+      ...(state === 'running' ? { tried: [] } : {}),
       // It goes on: how its last run ended is in the history.
       ...(state === 'placing' ? { endedAt: undefined, exit: undefined } : {})
     })
@@ -293,6 +305,7 @@ export class Owning {
       }
       switch (outcome.k) {
         case 'self':
+          owned.refusals = 0
           this.update(now, { why: outcome.why, runner: this.#ctx.self, epoch: now.epoch + 1, seq: 0 })
           return this.tell(owned, { type: 'worker.self' }, outcome.why.sentence)
         case 'binding':
@@ -309,6 +322,7 @@ export class Owning {
           return this.#place(id)
         case 'none': {
           this.update(now, { why: outcome.why })
+          this.#quiet(id, owned)
           const last = now.tried.at(-1)
           const failed = last !== undefined && !outcome.couldLater
           return this.tell(owned, {
@@ -319,6 +333,18 @@ export class Owning {
         }
       }
     })
+  }
+
+  /** What refuses may look able for long, and each refusal changes the view. */
+  #quiet(id: SessionId, owned: Owned): void {
+    const { clock, random } = this.#ctx.ports
+    const ms = Math.min(REFUSED_MAX_MS, REFUSED_MS * 2 ** owned.refusals++) * (0.5 + random.float())
+    const until = (owned.quietUntil = clock.mono() + ms)
+    clock.setTimeout(() => {
+      if (owned.quietUntil !== until) return
+      owned.quietUntil = 0
+      this.#parts.waits(id)
+    }, ms)
   }
 
   /** The worker owns it from here on; a peer that is no keeper forgets the record. */

@@ -80,6 +80,7 @@ export class Sessions {
         freezeFork: (id) => this.runs.freezeFork(id)
       },
       strict,
+      waits: (id) => this.#lookForPlace(id),
       left: (id) => {
         strict.left(id)
         this.#takeover.watch()
@@ -269,11 +270,14 @@ export class Sessions {
   }
 
   viewChanged(): void {
-    for (const id of this.#owning.ids()) {
-      const owned = this.#owning.of(id)
-      if (owned?.step !== 'pending' || !this.#placer.hasCandidate(this.records.all.get(id)!)) continue
-      this.#owning.tell(owned, { type: 'view.changed' }, 'a PC that can take it is there')
-    }
+    for (const id of this.#owning.ids()) this.#lookForPlace(id)
+  }
+
+  #lookForPlace(id: SessionId): void {
+    const owned = this.#owning.of(id)
+    if (owned?.step !== 'pending' || this.#ctx.ports.clock.mono() < owned.quietUntil) return
+    if (!this.#placer.hasCandidate(this.records.all.get(id)!)) return
+    this.#owning.tell(owned, { type: 'view.changed' }, 'a PC that can take it is there')
   }
 
   /** A member came, went or died: its sessions may be taken over after a while. */

@@ -32,7 +32,15 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
     10_017,
     'an owner that is no keeper handed a session on and still looked after it; one refusal to be bound, and nobody else was asked',
     25_000
-  ]
+  ],
+  ['pair', 20_013, 'an end that no disk had taken was told to everyone, and was another after a restart'],
+  [
+    'pair',
+    20_035,
+    'PCs that looked able and refused were asked again without a pause; an older word was told after a newer'
+  ],
+  ['calm', 20_027, 'an older word on a session was told after a newer one'],
+  ['pair', 20_095, 'a PC that could not start a session once was never asked again']
 ])('%s %i: %s', { timeout: 60_000 }, (family, seed, _, faultPhaseMs) => {
   const { violations } = play(expand(seed, family, faultPhaseMs))
   expect(violations, `again: omega sim replay --family ${family} --seed ${seed}`).toEqual([])
