@@ -23,6 +23,11 @@ export interface Clock {
   /** Calls `fn` once, at least `delayMs` later. Equal deadlines fire in the order they were armed. */
   setTimeout(fn: () => void, delayMs: number): Timer
   clearTimeout(timer: Timer): void
+  /**
+   * `fn` is called when the PC slept, or may have: at the first look at `mono` after it, before that look returns, so that
+   * nobody acts on a right of before. For as long as the clock lives.
+   */
+  onWake(fn: () => void): void
 }
 export type Timer = unknown
 

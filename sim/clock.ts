@@ -169,6 +169,7 @@ export class SimProcess implements Clock {
   alive = true
   readonly timeline: Timeline
   readonly #fault: ClockFault
+  readonly #wakes: (() => void)[] = []
   /** Nothing of it runs before. */
   pausedUntilMs = -Infinity
   /** Time that each event takes on a slow PC. */
@@ -200,6 +201,13 @@ export class SimProcess implements Clock {
   }
   clearTimeout(timer: Timer): void {
     if (timer !== undefined) this.timeline.clear(timer as Entry)
+  }
+  onWake(fn: () => void): void {
+    this.#wakes.push(fn)
+  }
+  /** The PC slept, and nothing of this program has run since. */
+  wake(): void {
+    if (this.alive) for (const wake of this.#wakes) wake()
   }
   kill(): void {
     this.alive = false

@@ -14,8 +14,9 @@ const REFRESH_MS = 1000
 const STOP_AFTER_MS = 1000
 /** From the order to a running process, at most. */
 const SPAWN_MAX_MS = 20
-/** sessiond looks this often whether the PC slept. */
+/** sessiond looks this often whether the PC slept, and this often whether a right is over. */
 const WAKE_MAX_MS = 500
+const LEASE_LOOK_MS = 50
 
 interface Child {
   order: RunOrder
@@ -28,8 +29,11 @@ interface Child {
   end: Entry | undefined
   exit: Exit | undefined
   exitCode: number
-  /** Goes off when the right of a strict run ends, and once more to stop it. */
+  /** When the right of a strict run ends; what goes off then, and once more to stop it. */
+  leaseEndsMs: number | undefined
   lease: Entry | undefined
+  /** Given before the PC slept. */
+  stale: boolean
 }
 
 export class SimHost {
@@ -105,13 +109,27 @@ export class SimHost {
 
   /** The whole PC sleeps: nothing runs. */
   suspend(): void {
-    for (const child of this.#children.values()) this.#freeze(child)
+    for (const child of this.#children.values()) {
+      this.#freeze(child)
+      if (child.lease !== undefined) this.#timeline.clear(child.lease)
+      child.stale = child.leaseEndsMs !== undefined && child.state !== 'exited'
+    }
   }
 
   /** sessiond sees within half a second that the PC slept, and until then the children run. */
   wake(asleep: readonly string[]): void {
     for (const key of asleep) this.#thaw(this.#children.get(key))
-    this.#timeline.at(this.#random.float() * WAKE_MAX_MS, () => this.#lapse())
+    const { nowMs } = this.#timeline
+    for (const child of this.#children.values()) {
+      if (!child.stale) continue
+      const leftMs = child.leaseEndsMs! - nowMs
+      this.#armLease(child, leftMs > 0 ? leftMs : this.#random.float() * LEASE_LOOK_MS)
+    }
+    this.#timeline.at(this.#random.float() * WAKE_MAX_MS, () => {
+      for (const child of this.#children.values())
+        if (child.stale && child.state === 'running') this.#armLease(child, 0)
+      this.#lapse()
+    })
   }
 
   /** What runs now, by a name for `wake`. */
@@ -188,7 +206,9 @@ export class SimHost {
       sinceMs: 0,
       end: undefined,
       exit: undefined,
-      lease: undefined
+      leaseEndsMs: undefined,
+      lease: undefined,
+      stale: false
     }
     this.#children.set(key, child)
     this.#timeline.at(inMs, () => {
@@ -203,9 +223,15 @@ export class SimHost {
   #lease({ session, epoch }: RunOrder, forMs: number): void {
     const child = this.#find(session, epoch)
     if (child === undefined || child.state === 'exited') return
-    if (child.lease !== undefined) this.#timeline.clear(child.lease)
+    child.leaseEndsMs = this.#timeline.nowMs + forMs
+    child.stale = false
     if (child.state === 'frozen' && forMs > 0 && this.#connected !== undefined) this.#thaw(child)
-    child.lease = this.#timeline.at(forMs, () => {
+    this.#armLease(child, forMs)
+  }
+
+  #armLease(child: Child, inMs: number): void {
+    if (child.lease !== undefined) this.#timeline.clear(child.lease)
+    child.lease = this.#timeline.at(inMs, () => {
       this.#freeze(child)
       child.lease = this.#timeline.at(STOP_AFTER_MS, () => {
         if (child.state !== 'exited') this.#exit(child, { code: null, signal: 'SIGKILL', lapsed: true, logBytes: 0 })

@@ -161,6 +161,7 @@ export class SimPc {
       this.#asleep = undefined
       this.#powered()
       this.host.wake(asleep)
+      this.#process?.wake()
     })
   }
 

@@ -23,6 +23,8 @@ const systemSources: ClockSources = {
 
 /** A shorter gap is rounding of the coarse clocks, not sleep. */
 const SLEPT_MIN_MS = 1500
+/** From such a jump of the date on, the PC may have slept. */
+const SUSPECT_MS = 250
 /** Node's timers hold at most 31 bits of milliseconds. */
 const NAP_MAX_MS = 2 ** 31 - 1
 
@@ -36,14 +38,17 @@ export function systemClock(sources: ClockSources = systemSources): Clock {
   const bootMinusSteadyMs = sources.sinceBootMs() - sources.steadyMs()
   let sleptMs = 0
   let wallMinusSteadyMs = sources.wallMs() - sources.steadyMs()
+  const wakes: (() => void)[] = []
 
   function mono(): number {
     const steadyMs = sources.steadyMs()
     const gapMs = sources.wallMs() - steadyMs
-    if (Math.abs(gapMs - wallMinusSteadyMs) > SLEPT_MIN_MS / 3) {
+    if (Math.abs(gapMs - wallMinusSteadyMs) > SUSPECT_MS) {
+      const mayHaveSlept = gapMs > wallMinusSteadyMs
       wallMinusSteadyMs = gapMs
       const asleepMs = sources.sinceBootMs() - steadyMs - bootMinusSteadyMs
       if (asleepMs - sleptMs > SLEPT_MIN_MS) sleptMs = asleepMs
+      if (mayHaveSlept) for (const wake of wakes) wake()
     }
     return steadyMs + sleptMs
   }
@@ -51,6 +56,7 @@ export function systemClock(sources: ClockSources = systemSources): Clock {
   return {
     mono,
     wall: () => sources.wallMs(),
+    onWake: (fn) => void wakes.push(fn),
     ...timers(() => sources.steadyMs())
   }
 }

@@ -131,6 +131,8 @@ export class Daemon {
       case 'leash':
         return this.#leash.refresh(typeof message.at === 'number' ? message.at : -Infinity)
       case 'lease':
+        // A sleep voids what was given before it, not what comes after.
+        this.#leash.look()
         if (this.#run(message) !== undefined) this.#leases.hold(keyOf(message), Number(message.until))
         return
       case 'identity':

@@ -5,6 +5,8 @@
  */
 import type { RunKey } from './wire.ts'
 
+/** After a sleep the runtime's timers are late by as long as it took: the boot clock is looked at this often. */
+const LOOK_MS = 50
 /** For a peer that was late by a moment and still has the right. */
 export const STOP_AFTER_MS = 1_000
 
@@ -26,6 +28,7 @@ export class Leases {
   readonly #bootMs: () => number
   readonly #hooks: LeaseHooks
   readonly #leases = new Map<string, Lease>()
+  #watch: NodeJS.Timeout | undefined
 
   constructor(bootMs: () => number, hooks: LeaseHooks) {
     this.#bootMs = bootMs
@@ -45,6 +48,7 @@ export class Leases {
     const lease = this.#leases.get(name) ?? { key, until, over: false, timer: undefined }
     this.#leases.set(name, lease)
     lease.until = Math.max(lease.until, until)
+    this.#watch ??= setInterval(() => this.#lookAtAll(), LOOK_MS).unref()
     if (lease.over && this.#bootMs() < lease.until) {
       lease.over = false
       this.#hooks.thaw(key)
@@ -57,6 +61,9 @@ export class Leases {
     const name = `${session}/${epoch}`
     clearTimeout(this.#leases.get(name)?.timer)
     this.#leases.delete(name)
+    if (this.#leases.size > 0) return
+    clearInterval(this.#watch)
+    this.#watch = undefined
   }
 
   /** The PC slept: nobody knows for how long by the clocks of the others. */
@@ -65,6 +72,11 @@ export class Leases {
       lease.until = Math.min(lease.until, this.#bootMs())
       this.#look(lease)
     }
+  }
+
+  #lookAtAll(): void {
+    const now = this.#bootMs()
+    for (const lease of this.#leases.values()) if (!lease.over && now >= lease.until) this.#look(lease)
   }
 
   #arm(lease: Lease): void {

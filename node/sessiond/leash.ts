@@ -28,6 +28,11 @@ export class Leash {
     return this.#held
   }
 
+  /** Whether the PC slept, before anything is done that a sleep would forbid. */
+  look(): void {
+    this.#check()
+  }
+
   /** `at`: boot clock of the peer when it sent this. One that waited too long in a queue says nothing about now. */
   refresh(at: number): void {
     this.#check()

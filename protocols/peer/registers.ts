@@ -39,6 +39,7 @@ export class Registers {
     this.#ctx = ctx
     this.#held = held
     this.#state = createRegisters(toHex(ctx.ports.random.bytes(8)))
+    ctx.ports.clock.onWake(() => this.step({ k: 'wake' }))
   }
 
   load(done: (error?: MeshError) => void): void {

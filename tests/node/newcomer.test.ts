@@ -57,7 +57,8 @@ function newcomer(options: Partial<LookOptions> = {}): { it: Newcomer; outcome: 
     mono: () => timeline.nowMs,
     wall: () => 0,
     setTimeout: (fn: () => void, ms: number) => timeline.at(ms, fn),
-    clearTimeout: (timer: unknown) => timeline.clear(timer as never)
+    clearTimeout: (timer: unknown) => timeline.clear(timer as never),
+    onWake: () => {}
   }
   const it = new Newcomer({
     lookMs: LOOK_MS,

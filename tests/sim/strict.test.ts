@@ -84,3 +84,40 @@ test('of two PCs the one that runs it votes alone: a cut and the death of the ot
     once(mesh)
   }
 })
+
+test.each([111, 112, 113, 114, 115, 116])(
+  'a PC that slept has no right of before: it renews it, or the others have it and it stops (seed %i)',
+  (seed) => {
+    const mesh = formed(seed, ['den', 'attic', 'office'])
+    const job = mesh.submit(0, 'sleep infinity', { mode: 'strict', restart: 'on-node-loss' })
+    const runner = runs(mesh, job)
+    const { registers } = runner.peer!.sessions.strict
+    mesh.run(2_000)
+    expect(registers.until(job.id!)).toBeDefined()
+    runner.suspend(500)
+    mesh.run(499)
+    expect(registers.until(job.id!)).toBeDefined()
+    const wokeMs = mesh.nowMs + 1
+    mesh.until(() => registers.until(job.id!) === undefined, { withinMs: 2, everyMs: 0, what: 'it is void' })
+    expect(mesh.nowMs).toBeLessThanOrEqual(wokeMs + 1)
+    mesh.until(() => registers.until(job.id!) !== undefined, {
+      withinMs: 3_000,
+      what: 'the keepers say that it is still his'
+    })
+    mesh.run(10_000)
+    expect(mesh.world.runs.of(job.id!).every((run) => run.peer === runner.id)).toBe(true)
+    expect(open(mesh, job)).toEqual([runner.id])
+    // Longer than any lease: the others go on without him.
+    runner.suspend(60_000)
+    mesh.run(50_000)
+    expect(open(mesh, job)).toHaveLength(1)
+    mesh.run(60_000)
+    expect(open(mesh, job)).toHaveLength(1)
+    // A PC that wakes goes on with what it did for the moment in which sessiond looks at the clock.
+    for (const [a, b] of mesh.world.runs.overlaps()) {
+      const [first, last] = [a, b].map((run) => [run.fromMs, run.toMs ?? Infinity] as const)
+      const togetherMs = Math.min(first![1], last![1]) - Math.max(first![0], last![0])
+      expect(togetherMs).toBeLessThanOrEqual(50)
+    }
+  }
+)

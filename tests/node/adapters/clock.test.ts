@@ -64,3 +64,24 @@ test('a clock since boot that is rounded to seconds, or stands still, never take
   }
   expect(last).toBe(1000 + 200 * 37)
 })
+
+test('whoever holds a right is told of a sleep before the first look at the clock returns, and of a date set back never', () => {
+  const { now, pass, clock } = pc()
+  const woken: number[] = []
+  clock.onWake(() => woken.push(clock.mono()))
+  const start = clock.mono()
+  pass(5_000)
+  clock.mono()
+  expect(woken).toEqual([])
+  now.wall += 10_000
+  now.boot += 10_000
+  expect(clock.mono()).toBe(start + 15_000)
+  expect(woken).toEqual([start + 15_000])
+  // Too short to be proven by clocks that are rounded: a right is not worth the doubt.
+  now.wall += 400
+  clock.mono()
+  expect(woken).toHaveLength(2)
+  now.wall -= 86_400_000
+  clock.mono()
+  expect(woken).toHaveLength(2)
+})

@@ -35,7 +35,8 @@ export function handClock() {
       armed.set(timer, { fn, at: wall + delayMs })
       return timer
     },
-    clearTimeout: (timer) => void armed.delete(timer as object)
+    clearTimeout: (timer) => void armed.delete(timer as object),
+    onWake: () => {}
   }
   const advance = (ms: number): void => {
     wall += ms

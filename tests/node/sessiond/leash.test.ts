@@ -352,6 +352,16 @@ test('a strict run whose right is renewed in time runs on, and one renewed a mom
   leases.drop(key)
 })
 
+test('a right that ended while the PC slept is over at the first look after it, though the timers of before are late', async () => {
+  let now = 0
+  const frozen = new Promise<number>((resolve) => {
+    const leases = new Leases(() => now, { freeze: (_, lateMs) => resolve(lateMs), thaw: () => {}, stop: () => {} })
+    leases.hold({ session: sessionId(), epoch: 1 }, 3_600_000)
+  })
+  now = 3_700_000
+  expect(await frozen).toBe(100_000)
+})
+
 test('a strict run whose right ended before it started does not start', async () => {
   const rig = await startRig()
   await expect(rig.start({ argv: ['sleep', '1000'], leaseUntil: performance.now() - 10 })).rejects.toThrow(

@@ -13,7 +13,8 @@ function fresh() {
       timers.add(fn)
       return fn
     },
-    clearTimeout: (timer) => void timers.delete(timer as () => void)
+    clearTimeout: (timer) => void timers.delete(timer as () => void),
+    onWake: () => {}
   }
   return { waiting: new Waiting(clock, (peer) => lost.push(peer)), timers, lost }
 }
