@@ -40,6 +40,8 @@ export interface MeshOptions {
   discovery?: boolean
   /** Of each PC. Default: 4 cores, 8 GiB. */
   capacity?: Capacity
+  /** Names of PCs that keep records and vote, and run nothing. */
+  witnesses?: readonly string[]
   /** The PCs are switched on within this time. Default: 500. */
   startWithinMs?: number
   /** The PCs know each other's words and addresses from the last time. */
@@ -116,7 +118,7 @@ export class SimMesh {
       program: options.program
     }
     const names = typeof peers === 'number' ? Array.from({ length: peers }, (_, i) => `pc${i}`) : peers
-    this.#enrol(names, options.capacity ?? { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 })
+    this.#enrol(names, options.capacity ?? { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 }, options.witnesses ?? [])
     if (options.acquainted === true || options.warm === true) this.#acquaint()
     if (options.syncMaxMs !== undefined)
       for (const pc of this.pcs) pc.disk.times.syncMaxMs = Math.max(pc.disk.times.syncMinMs, options.syncMaxMs)
@@ -275,7 +277,7 @@ export class SimMesh {
     )
   }
 
-  #enrol(names: readonly string[], capacity: Capacity): void {
+  #enrol(names: readonly string[], capacity: Capacity, witnesses: readonly string[]): void {
     const { ring, genesis, pcs } = this.world
     const keys = names.map((name) => ring.key(`pc ${name}`))
     const first = keys[0]
@@ -302,7 +304,7 @@ export class SimMesh {
         },
         first.sign
       )
-      pcs.push(new SimPc(this.world, { index, name, key, certificate, capacity }))
+      pcs.push(new SimPc(this.world, { index, name, key, certificate, capacity, witness: witnesses.includes(name) }))
     }
   }
 

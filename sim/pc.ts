@@ -57,6 +57,8 @@ export class SimPc {
   readonly disk: SimDisk
   readonly host: SimHost
   readonly capacity: Capacity
+  /** It keeps records and votes, and runs nothing. */
+  readonly witness: boolean
   readonly clock: ClockFault = { rate: 1, wallOffsetMs: 0 }
   /** Last lines of the program's log, over all its runs. */
   readonly log: string[] = []
@@ -75,14 +77,16 @@ export class SimPc {
 
   constructor(
     world: World,
-    options: { index: number; name: string; certificate: Uint8Array; key: SimKey; capacity: Capacity }
+    options: { index: number; name: string; certificate: Uint8Array; key: SimKey; capacity: Capacity; witness: boolean }
   ) {
-    const { index, name, key, certificate, capacity } = options
+    const { index, name, key, certificate, witness } = options
+    const capacity = witness ? { cpuMilli: 0, memoryBytes: 0 } : options.capacity
     this.#world = world
     this.index = index
     this.name = name
     this.key = key
     this.capacity = capacity
+    this.witness = witness
     this.#certificate = certificate
     this.station = world.fabric.station(key.peerId)
     this.disk = new SimDisk(this.#random('disk'))
@@ -238,7 +242,8 @@ export class SimPc {
   /** What the sensors of a real PC would tell: here a quiet PC whose use wavers a little, and the sessions it runs. */
   #sense(process: SimProcess): void {
     const random = this.#random('sensors', this.starts)
-    this.peer?.advertise({ static: staticAd(this.name, this.capacity) })
+    const fixed = staticAd(this.name, this.capacity)
+    this.peer?.advertise({ static: this.witness ? { ...fixed, witness: true } : fixed })
     const sample = (): void => {
       const idle = 0.02 + 0.06 * random.float()
       const granted = this.peer?.sessions.granted() ?? { cpuMilli: 0, memoryBytes: 0 }
@@ -306,7 +311,7 @@ function staticAd(name: string, capacity: Capacity): AdStatic {
 }
 
 function dynamicAd(capacity: Capacity, idle: number, granted: Capacity, wall: number): AdDynamic {
-  const cpu = Math.min(1, idle + (0.9 * granted.cpuMilli) / capacity.cpuMilli)
+  const cpu = Math.min(1, idle + (0.9 * granted.cpuMilli) / Math.max(1, capacity.cpuMilli))
   return {
     cpu: Math.round(cpu * 1000) / 1000,
     memoryUsedBytes: Math.min(capacity.memoryBytes, Math.round(capacity.memoryBytes * 0.2 + granted.memoryBytes * 0.8)),

@@ -24,6 +24,8 @@ export const AdStatic = z.object({
   urls: z.array(Text(200)).max(16),
   /** What its owner gives the mesh. */
   offer: Share,
+  /** It keeps records and votes, and runs nothing: the third of two PCs. */
+  witness: z.boolean().optional(),
   /** SHA-256 of its TLS certificate, hex. */
   tlsFingerprint: Text(128),
   /** Field of the dynamic half -> why it cannot be read here. */
@@ -74,6 +76,7 @@ const STATIC_KEYS = {
   version: 'v',
   urls: 'u',
   offer: 'f',
+  witness: 'w',
   tlsFingerprint: 't',
   missing: 'x'
 } as const satisfies Record<keyof AdStatic, string>

@@ -194,3 +194,25 @@ test.each([98, 99])(
     once(mesh)
   }
 )
+
+test.each([101, 102, 103])('a witness makes three voters of two PCs, and runs nothing (seed %i)', (seed) => {
+  const mesh = formed(seed, ['den', 'attic', 'shelf'], ['shelf'])
+  const job = mesh.submit(0, 'sleep infinity', ENDLESS)
+  const runner = runs(mesh, job)
+  const rest = mesh.pcs.find((pc) => pc !== runner && !pc.witness)!
+  voting(mesh, job, ['den', 'attic', 'shelf'])
+  mesh.kill(runner)
+  mesh.run(100)
+  expect(runs(mesh, job).id).toBe(rest.id)
+  mesh.restart(runner)
+  mesh.until(() => mesh.agree(), { withinMs: 60_000, what: 'it is back' })
+  // Without the witness the two are still a majority of three.
+  mesh.kill('shelf')
+  stays(mesh, job, [rest], 30_000)
+  mesh.kill(rest)
+  mesh.run(20_000)
+  expect(open(mesh, job)).toEqual([])
+  mesh.restart('shelf')
+  expect(runs(mesh, job, 60_000).id).toBe(runner.id)
+  once(mesh)
+})

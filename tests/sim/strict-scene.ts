@@ -8,8 +8,8 @@ import type { Tie } from '../../protocols/session/index.ts'
 /** PROTOCOLS.md 2.4.3: the lease of a runner that was cut off. */
 export const LEASE_MS = 6_000
 
-export function formed(seed: number, peers: readonly string[]): SimMesh {
-  const mesh = startMesh({ seed, peers })
+export function formed(seed: number, peers: readonly string[], witnesses: readonly string[] = []): SimMesh {
+  const mesh = startMesh({ seed, peers, witnesses })
   mesh.until(() => mesh.running.length === mesh.pcs.length && mesh.agree() && mesh.advertised(), {
     withinMs: 30_000,
     what: 'the mesh has formed'
