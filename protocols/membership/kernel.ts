@@ -259,7 +259,7 @@ function linkDown(t: Turn, peer: PeerId, why: DownReason | undefined): void {
 
 function accuseRefusing(t: Turn, peer: PeerId): void {
   const row = t.s.rows.get(peer)
-  if (row !== undefined && !row.linked) accuse(t, row, 'refused')
+  if (row !== undefined && !row.linked) accuse(t, row, 'refused', t.env.now)
 }
 
 /** On a new link the lower peer id begins; when it does not, the other does a second later. Many links take turns. */

@@ -6,6 +6,7 @@ import type { PeerId } from '../ports.ts'
 import { avoidAddress } from './dial.ts'
 import { takeNews } from './spread.ts'
 import { demand } from './overlay.ts'
+import { neighboursOf } from './rings.ts'
 import { arm, count, disarm, isLive, send, shuffled } from './state.ts'
 import type { Asked, Row, Turn } from './state.ts'
 import { accuse, lag, nextN } from './verdict.ts'
@@ -20,10 +21,11 @@ export function onProbeTimer(t: Turn): void {
   if (row !== undefined) probe(t, row, 'probe')
 }
 
-/** On the rings each of those this peer watches has its turn in two seconds. */
+/** On the rings each of those this peer watches has its turn in two seconds; else two probes a period, of three and more. */
 function periodMs(t: Turn): number {
-  const { overlay, cfg } = t.s
-  return overlay.next.size === 0 ? cfg.probePeriodMs : cfg.ringProbeMs / overlay.next.size
+  const { overlay, cfg, live } = t.s
+  if (overlay.next.size > 0) return cfg.ringProbeMs / overlay.next.size
+  return live > 2 ? cfg.probePeriodMs / 2 : cfg.probePeriodMs
 }
 
 export function armProbe(t: Turn, inMs: number): void {
@@ -172,7 +174,7 @@ function missed(t: Turn, n: number, asked: Asked): void {
     s.health = Math.min(s.cfg.healthMax, s.health + alone + (silent > 0 ? 1 : 0))
   }
   const row = s.rows.get(asked.target)
-  if (row !== undefined) accuse(t, row, 'timeout')
+  if (row !== undefined) accuse(t, row, 'timeout', asked.at)
 }
 
 function settle(t: Turn, n: number, asked: Asked): void {
@@ -183,6 +185,9 @@ function settle(t: Turn, n: number, asked: Asked): void {
 
 function nextTarget(t: Turn): Row | undefined {
   const { s } = t
+  s.ringTurn = !s.ringTurn && !s.overlay.rings && s.live > 2
+  const next = s.ringTurn ? nextOnRing(t) : undefined
+  if (next !== undefined) return next
   const left = takeFrom(t, s.round)
   if (left !== undefined) return left
   s.round = shuffled(
@@ -192,6 +197,17 @@ function nextTarget(t: Turn): Row | undefined {
       .map((row) => row.peer)
   )
   return takeFrom(t, s.round)
+}
+
+/**
+ * In a whole mesh, too, each peer has one that looks after it each period: rounds alone would leave it to luck when somebody
+ * asks, and one death in a hundred would be missed for four periods and more.
+ */
+function nextOnRing(t: Turn): Row | undefined {
+  const { rows, self } = t.s
+  const others = [...rows.values()].filter((row) => canProbe(t, row)).map((row) => row.peer)
+  const [next] = neighboursOf(self, others, 1).next
+  return next === undefined ? undefined : rows.get(next)
 }
 
 function takeFrom(t: Turn, round: PeerId[]): Row | undefined {

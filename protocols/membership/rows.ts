@@ -261,6 +261,7 @@ function insert(
     graceUntil: t.env.now + s.cfg.linkGraceMs,
     accusers: [],
     why: 'other',
+    missedAt: 0,
     suspectedAt: 0,
     deadline: Infinity,
     wakeAt: Infinity

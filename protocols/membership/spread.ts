@@ -8,6 +8,7 @@ import type { Range, RangeSums } from '../ranges.ts'
 import { placeOfPeer } from './rings.ts'
 import { arm, send, shuffled } from './state.ts'
 import type { News, Row, Turn } from './state.ts'
+import { MEMBER_LIMITS } from './wire.ts'
 import type { Item } from './wire.ts'
 
 const NOTHING: Item[] = []
@@ -167,7 +168,8 @@ function itemOf(t: Turn, row: Row): Item {
 
 function verdictOf(t: Turn, row: Row): Item {
   const s = row.state === 'dead' ? 'dead' : 'suspect'
-  return { k: 'v', p: row.peer, i: row.inc, s, b: [...row.accusers], w: row.why, o: ageS(t, row) }
+  const m = Math.min(MEMBER_LIMITS.missedMs, Math.max(0, Math.round(t.env.now - row.missedAt)))
+  return { k: 'v', p: row.peer, i: row.inc, s, b: [...row.accusers], w: row.why, o: ageS(t, row), m }
 }
 
 function wholeItemOf(t: Turn, row: Row): Item {
@@ -182,7 +184,7 @@ function ageS(t: Turn, row: Row): number {
 
 /** Upper bound of the encoded item: 37 bytes a peer id, the rest for keys and numbers. */
 function itemBytes(item: Item): number {
-  if (item.k === 'v') return 80 + 37 * item.b.length
+  if (item.k === 'v') return 88 + 37 * item.b.length
   return 24 + item.r.length + (item.v === undefined ? 0 : 44 + 37 * item.v.b.length)
 }
 

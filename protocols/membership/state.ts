@@ -28,8 +28,8 @@ export interface Member {
   readonly heardAt: number
   /** env.now at which the state began. */
   readonly since: number
-  /** env.now at which it was first missed; 0: never. Kept while it is dead. */
-  readonly suspectedAt: number
+  /** env.now at which a question was put to it that stayed without an answer, here or elsewhere; 0: never. Kept while it is dead. */
+  readonly missedAt: number
   readonly linked: boolean
   /** Round trip of the last ping it answered on this link. */
   readonly rttMs: number | undefined
@@ -93,6 +93,8 @@ export interface Row extends Member {
   /** While suspect or dead: who says so, first accuser first. */
   accusers: readonly PeerId[]
   why: Why
+  missedAt: number
+  /** Since when it is suspect. */
   suspectedAt: number
   /** While suspect: when it is declared dead, and when its timer fires. */
   deadline: number
@@ -196,6 +198,8 @@ export interface MembershipState {
   nextN: number
   /** Whom to probe next in this round, last first. */
   round: PeerId[]
+  /** The probe after this one goes to the next peer on the ring and not to the next of the round. */
+  ringTurn: boolean
   probeDueAt: number
   lastHeardAt: number
   isolated: boolean
@@ -253,6 +257,7 @@ export function createMembership(
     laggedUntil: -Infinity,
     nextN: 0,
     round: [],
+    ringTurn: false,
     probeDueAt: Infinity,
     lastHeardAt: -Infinity,
     isolated: false

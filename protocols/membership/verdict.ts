@@ -13,10 +13,10 @@ import type { Item, Why } from './wire.ts'
 
 export type Verdict = Extract<Item, { k: 'v' }>
 
-/** This peer's own finding. A peer that lagged a moment ago keeps it to itself. */
-export function accuse(t: Turn, row: Row, why: Why): void {
+/** This peer's own finding, from a question put at `missedAt`. A peer that lagged a moment ago keeps it to itself. */
+export function accuse(t: Turn, row: Row, why: Why, missedAt: number): void {
   if (t.env.now < t.s.laggedUntil) count(t, 'mem.accuse.lagging')
-  else if (row.state === 'alive' || row.state === 'suspect') suspect(t, row, [t.s.self], why, undefined)
+  else if (row.state === 'alive' || row.state === 'suspect') suspect(t, row, [t.s.self], why, undefined, missedAt)
 }
 
 /** What others found. Returns the row when the suspicion is new here, so that this peer looks for itself. */
@@ -29,8 +29,9 @@ export function hearVerdict(t: Turn, from: PeerId, v: Verdict): Row | undefined 
   // An older incarnation was answered already; a newer one comes with the record, by and by.
   if (row === undefined || row.inc !== v.i || row.state === 'left') return undefined
   const by = v.b.length > 0 ? v.b : [from]
+  const missedAt = t.env.now - (v.m ?? 0)
   if (v.s === 'dead') {
-    if (row.state !== 'dead') die(t, row, by, v.w, from, v.o)
+    if (row.state !== 'dead') die(t, row, by, v.w, from, missedAt, v.o)
     else if (row.remembered) {
       row.remembered = false
       row.accusers = by
@@ -40,7 +41,7 @@ export function hearVerdict(t: Turn, from: PeerId, v: Verdict): Row | undefined 
   }
   if (row.state === 'dead') return undefined
   const isNew = row.state === 'alive'
-  suspect(t, row, by, v.w, from)
+  suspect(t, row, by, v.w, from, missedAt)
   return isNew ? row : undefined
 }
 
@@ -53,9 +54,10 @@ export function onSuspicionTimer(t: Turn, peer: PeerId): void {
   if (row.heardAt > row.suspectedAt) {
     // It spoke since: no verdict, it has a moment more to object.
     row.suspectedAt = row.heardAt
+    row.missedAt = row.heardAt
     row.deadline = Math.max(row.deadline, row.heardAt + cfg.suspectMinMs)
   }
-  if (t.env.now >= row.deadline) return die(t, row, row.accusers, row.why, undefined)
+  if (t.env.now >= row.deadline) return die(t, row, row.accusers, row.why, undefined, row.missedAt)
   if (row.linked && row.accusers.includes(t.s.self)) {
     send(t, peer, { t: 'ping', n: nextN(t), g: takeNews(t, peer, cfg.piggybackBytes) })
   }
@@ -77,9 +79,10 @@ export function nextN(t: Turn): number {
   return t.s.nextN
 }
 
-function suspect(t: Turn, row: Row, by: readonly PeerId[], why: Why, from: PeerId | undefined): void {
+function suspect(t: Turn, row: Row, by: readonly PeerId[], why: Why, from: PeerId | undefined, missedAt: number): void {
   const { env } = t
   const began = row.state === 'alive'
+  row.missedAt = began ? missedAt : Math.min(row.missedAt, missedAt)
   const accusers = [...new Set([...row.accusers, ...by])].slice(0, MEMBER_LIMITS.accusers)
   if (!began && accusers.length === row.accusers.length && (isFast(row.why) || !isFast(why))) return
   row.accusers = accusers
@@ -110,12 +113,20 @@ function armSuspicion(t: Turn, row: Row): void {
   arm(t, `susp:${row.peer}`, row.wakeAt - t.env.now)
 }
 
-function die(t: Turn, row: Row, by: readonly PeerId[], why: Why, from: PeerId | undefined, ageS = 0): void {
+function die(
+  t: Turn,
+  row: Row,
+  by: readonly PeerId[],
+  why: Why,
+  from: PeerId | undefined,
+  missedAt: number,
+  ageS = 0
+): void {
   row.accusers = by
   row.why = why
   row.remembered = false
   // Told of the verdict before any suspicion: then it was missed at the latest when the others judged.
-  if (row.state !== 'suspect') row.suspectedAt = t.env.now - ageS * 1000
+  if (row.state !== 'suspect') row.missedAt = Math.min(missedAt, t.env.now - ageS * 1000)
   become(t, row, 'dead', deathInWords(t, row), t.env.now - ageS * 1000)
   keepRow(t, row)
   spread(t, row, from)

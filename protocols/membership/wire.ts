@@ -105,7 +105,9 @@ export const MEMBER_LIMITS = {
   /** Items in one message; a frame of the smallest items holds fewer. */
   items: 1024,
   /** Peers named behind one verdict. */
-  accusers: 4
+  accusers: 4,
+  /** The longest suspicion, with the question before it. */
+  missedMs: 10_000
 } as const
 
 const U32 = z.int().min(0).max(0xffffffff)
@@ -116,6 +118,8 @@ const RecordBytes = z.custom<Uint8Array>(
 )
 /** Seconds since the state began, so that everyone forgets at about the same time. */
 const AgeS = z.int().min(0).max(100_000_000)
+/** So long ago it was first missed: what is counted from there must not depend on how fast word travels. */
+const MissedMs = z.int().min(0).max(MEMBER_LIMITS.missedMs)
 
 export const WHY = ['timeout', 'refused', 'reset', 'other'] as const
 export type Why = (typeof WHY)[number]
@@ -135,7 +139,16 @@ export const Item = z.discriminatedUnion('k', [
     v: z.object({ s: Verdict, b: Accusers, w: Because }).optional(),
     o: AgeS.optional()
   }),
-  z.object({ k: z.literal('v'), p: Peer, i: U32, s: Verdict, b: Accusers, w: Because, o: AgeS.optional() })
+  z.object({
+    k: z.literal('v'),
+    p: Peer,
+    i: U32,
+    s: Verdict,
+    b: Accusers,
+    w: Because,
+    o: AgeS.optional(),
+    m: MissedMs.optional()
+  })
 ])
 export type Item = z.infer<typeof Item>
 const Items = z.array(Item).max(MEMBER_LIMITS.items)

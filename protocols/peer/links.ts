@@ -157,7 +157,7 @@ export class Links {
     if (known.state !== 'dead' && known.state !== 'left') return undefined
     // Seconds lie between two words of one member, so its last word says little about when it went: what counts is when
     // somebody first missed it, or since when this peer has listened at all. It was gone by then, and all heard of it together.
-    const missedAt = known.state === 'dead' && known.suspectedAt > 0 ? known.suspectedAt : known.since
+    const missedAt = known.state === 'dead' && known.missedAt > 0 ? known.missedAt : known.since
     return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt)
   }
 

@@ -66,6 +66,8 @@ export function takeoverInMs(
   // A keeper under suspicion still has its turn: two keepers must not see themselves as the first.
   const rank = record.keepers.filter((keeper) => keeper === self || gone(keeper) === undefined).indexOf(self)
   if (rank < 0) return undefined
+  // Of a strict one the lease says when, and in which order: the keeper may ask for the right at once.
+  if (record.spec.mode === 'strict') return 0
   return Math.max(0, TAKEOVER_AFTER_MS + rank * TAKEOVER_RANK_MS - Math.min(ownerGoneMs, runnerGoneMs))
 }
 

@@ -28,7 +28,7 @@ const member = (fields: Partial<Member> = {}): Member =>
     version: '0.1.0',
     heardAt: NOW - 500,
     since: 0,
-    suspectedAt: 0,
+    missedAt: 0,
     linked: true,
     rttMs: 1.25,
     reason: 'answers',

@@ -239,7 +239,7 @@ export const SAMPLES: Readonly<Record<string, Samples>> = {
       g: [
         { k: 'a', r: word },
         { k: 'a', r: word, v: verdict, o: 12 },
-        { k: 'v', p: den.peer, i: 7, ...verdict, o: 12 }
+        { k: 'v', p: den.peer, i: 7, ...verdict, o: 12, m: 700 }
       ]
     }),
     ack: mem({ t: 'ack', n, g: [] }),

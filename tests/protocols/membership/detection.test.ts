@@ -36,9 +36,9 @@ test.each([2, 3, 10])('%i peers form a whole mesh within two seconds', (count) =
 
 test.each([
   { count: 2, worstMs: 4300 },
-  { count: 3, worstMs: 6000 },
-  { count: 10, worstMs: 6000 },
-  { count: 48, worstMs: 7000 }
+  { count: 3, worstMs: 4500 },
+  { count: 10, worstMs: 4500 },
+  { count: 48, worstMs: 4500 }
 ])('of $count peers one that loses power is dead for all within $worstMs ms', ({ count, worstMs }) => {
   for (const seed of SEEDS.slice(0, count > 10 ? 1 : 5)) {
     const mesh = whole(seed, count)

@@ -209,15 +209,15 @@ test('the dead are forgotten after their time, those who shut down after theirs'
   expect([...mesh.pc('pc0').disk.keys()].sort()).toEqual([idOf('pc0'), idOf('pc3')].sort())
 })
 
-test('an idle mesh sends a ping and an ack a second and little else', () => {
+test('an idle mesh sends two pings and two acks a second and little else', () => {
   const mesh = whole(14, 10)
   mesh.run(60_000)
   const before = mesh.running().map((pc) => ({ frames: pc.sent.frames, bytes: pc.sent.bytes }))
   mesh.run(300_000)
   mesh.running().forEach((pc, i) => {
     const framesPerS = (pc.sent.frames - before[i]!.frames) / 300
-    expect(framesPerS).toBeGreaterThan(1.8)
-    expect(framesPerS).toBeLessThan(2.3)
+    expect(framesPerS).toBeGreaterThan(3.6)
+    expect(framesPerS).toBeLessThan(4.4)
     expect((pc.sent.bytes - before[i]!.bytes) / 300).toBeLessThan(150)
   })
 })
