@@ -5,13 +5,14 @@
 import { MeshError } from '../protocols/errors.ts'
 import type { ChannelHandle, Peer } from '../protocols/peer/index.ts'
 import type { PeerId, SessionId } from '../protocols/ports.ts'
-import { FINAL_STATES, survivesRunner } from '../protocols/session/index.ts'
+import { FINAL_STATES, isTaskRun, progressInWords, survivesRunner } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { PeerHost } from './adapters/host.ts'
 import type { Attachment } from './http/api.ts'
 import type { SessionView } from './http/views.ts'
 import { encodeInput, encodeOutput, inputCutter, outputCutter } from './io-wire.ts'
 import type { OutputFrame } from './io-wire.ts'
+import { placeOfTask, serveTasks } from './task-place.ts'
 
 const SIGNALS = ['INT', 'TERM', 'KILL', 'HUP', 'QUIT', 'USR1', 'USR2'] as const
 type Signal = (typeof SIGNALS)[number]
@@ -26,10 +27,13 @@ export interface WatchOptions {
   from: number
   follow: boolean
   stdin: boolean
+  /** Of an array: this task's output alone. */
+  task?: number
 }
 
 /** Lets other members watch what runs here. */
 export function serveWatchers(context: WatchContext): void {
+  serveTasks(context.peer, context.host)
   context.peer.channels.serve('io', (channel) => void serveOne(context, channel))
 }
 
@@ -98,7 +102,9 @@ class Watcher implements Attachment {
 
   async *#run(): AsyncGenerator<OutputFrame> {
     try {
-      yield* this.#follow()
+      const { task } = this.#options
+      if (task === undefined) yield* this.#follow()
+      else yield* this.#followTask(task)
       const record = await this.#final()
       this.#resolveEnded(this.#context.view(record))
     } catch (error) {
@@ -132,9 +138,42 @@ class Watcher implements Attachment {
       } else if (record.reason !== undefined && record.reason !== told && record.state === 'pending') {
         told = record.reason
         this.#tell(`waiting: ${told}`)
+      } else if (record.progress !== undefined && tenths(record) !== told) {
+        told = tenths(record)
+        this.#tell(progressInWords(record))
       }
       if (FINAL_STATES.has(this.#record()?.state ?? 'failed') && run === runOf(this.#record()!)) return
       this.#refuseDead()
+      await this.#change()
+    }
+  }
+
+  /** Also of a task that is still to run, if it is to be followed. */
+  async *#followTask(task: number): AsyncGenerator<OutputFrame> {
+    const { peer, host } = this.#context
+    const { follow } = this.#options
+    let { from } = this.#options
+    while (!this.#closed) {
+      const record = this.#record()
+      const total = record?.spec.array
+      if (record === undefined || total === undefined || task >= total)
+        throw new MeshError(
+          'BAD_REQUEST',
+          total === undefined
+            ? `session ${this.#id.slice(0, 8)} is no array and has no task ${task}`
+            : `session ${this.#id.slice(0, 8)} has tasks 0 to ${total - 1}, and no task ${task}`
+        )
+      const isOver = !follow || FINAL_STATES.has(record.state)
+      const place = await placeOfTask(peer, host, this.#id, task)
+      if (place !== undefined) {
+        const run = { ...record, id: place.session, epoch: place.epoch, runner: place.peer }
+        if (yield* this.#readRun(run, from, (offset) => (from = offset))) return
+      } else if (isOver) {
+        throw new MeshError(
+          'UNKNOWN_SESSION',
+          `no PC that can be reached has output of task ${task} of session ${this.#id.slice(0, 8)}: it has not run yet, or its PC is away`
+        )
+      }
       await this.#change()
     }
   }
@@ -198,7 +237,7 @@ class Watcher implements Attachment {
   }
 
   async #final(): Promise<SessionRecord> {
-    while (!this.#closed && this.#options.follow) {
+    while (!this.#closed && this.#options.follow && this.#options.task === undefined) {
       const record = this.#record()
       if (record === undefined || FINAL_STATES.has(record.state)) break
       this.#refuseDead()
@@ -338,10 +377,12 @@ class ChannelReader implements AsyncIterable<OutputFrame> {
 async function serveOne(context: WatchContext, channel: ChannelHandle): Promise<void> {
   const { peer, host } = context
   const { id, epoch, from, follow } = channel.meta
-  const record = typeof id === 'string' ? peer.sessions.records.all.get(id) : undefined
-  if (record === undefined || typeof epoch !== 'number' || typeof from !== 'number' || !(from >= 0))
+  if (typeof id !== 'string' || typeof epoch !== 'number' || typeof from !== 'number' || !(from >= 0))
     return channel.abort('no such session here')
-  serveInput(host, channel, record.id, epoch)
+  // Of a task nobody has a record; its log is here or it is not.
+  if (!peer.sessions.records.all.has(id) && !(isTaskRun(epoch) && (await host.epochs(id)).includes(epoch)))
+    return channel.abort('no such session here')
+  serveInput(host, channel, id, epoch)
   let writable: () => void = () => {}
   const closed = new AbortController()
   const { signal } = closed
@@ -351,7 +392,7 @@ async function serveOne(context: WatchContext, channel: ChannelHandle): Promise<
     writable()
   })
   try {
-    for await (const frame of host.output(record.id, epoch, from, { follow: follow === true, signal })) {
+    for await (const frame of host.output(id, epoch, from, { follow: follow === true, signal })) {
       if (signal.aborted) return
       if (!channel.write(encodeOutput(frame)) && !signal.aborted)
         await new Promise<void>((resolve) => (writable = resolve))
@@ -384,6 +425,12 @@ function serveInput(host: PeerHost, channel: ChannelHandle, id: SessionId, epoch
     }
     taking = taking.then(() => channel.consumed(bytes.length))
   })
+}
+
+/** A watcher is told of each tenth. */
+function tenths({ spec, progress }: SessionRecord): string {
+  const { done = 0, failed = 0 } = progress ?? {}
+  return `${Math.floor((10 * (done + failed)) / (spec.array ?? 1))} tenths`
 }
 
 const runOf = (record: SessionRecord): string => `${record.runner}/${record.epoch}`

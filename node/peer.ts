@@ -255,7 +255,10 @@ export class PeerProcess implements PeerApi {
   async discardForks(id: string, who: Principal): Promise<SessionView> {
     return await this.#desk.discardForks(id, who)
   }
-  async attach(id: string, options: { from: number; follow: boolean; stdin: boolean }): Promise<Attachment> {
+  async attach(
+    id: string,
+    options: { from: number; follow: boolean; stdin: boolean; task?: number }
+  ): Promise<Attachment> {
     return await this.#desk.attach(id, options)
   }
 

@@ -6,6 +6,7 @@ import type { SessionRecord, SpecInput } from '../protocols/session/index.ts'
 import type { BlobCache } from './adapters/blob-cache.ts'
 import type { PeerHost } from './adapters/host.ts'
 import { blobSources, watchSession } from './attachment.ts'
+import type { WatchOptions } from './attachment.ts'
 import { BLOB_MAX_BYTES, fetchBlob, findBlob } from './blob-transfer.ts'
 import type { Attachment, Created, Principal } from './http/api.ts'
 import type { SessionView } from './http/views.ts'
@@ -72,7 +73,7 @@ export class SessionDesk {
     return member.sessionView(record)
   }
 
-  async attach(id: string, options: { from: number; follow: boolean; stdin: boolean }): Promise<Attachment> {
+  async attach(id: string, options: WatchOptions): Promise<Attachment> {
     const member = this.#parts.active()
     const record = await this.#record(id)
     return watchSession(

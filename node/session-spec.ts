@@ -18,6 +18,7 @@ export function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
   if (input.user_id !== undefined && input.user_id !== who.name && who.role !== 'admin') {
     throw new MeshError('DENIED', `${who.name} cannot start sessions for ${input.user_id}`)
   }
+  mustFitArray(input)
   const { constraints } = input
   return {
     appUri: input.app_uri,
@@ -32,9 +33,18 @@ export function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
     ...(constraints.not_on === undefined ? {} : { notOn: constraints.not_on }),
     restart: input.restart,
     ...(input.mode === 'strict' ? { mode: input.mode } : {}),
+    ...(input.array === undefined ? {} : { array: input.array }),
     stdin: input.stdin,
     ...(input.inputs === undefined ? {} : { input: input.inputs })
   }
+}
+
+function mustFitArray({ kind, array, mode, stdin }: SpecInput): void {
+  if (array === undefined && kind === 'array')
+    throw new MeshError('BAD_REQUEST', 'array: an array says how many tasks it has, from 1 to 1000000')
+  if (array !== undefined && mode === 'strict')
+    throw new MeshError('BAD_REQUEST', 'mode: an array is never strict, because a task whose PC is lost runs again')
+  if (array !== undefined && stdin) throw new MeshError('BAD_REQUEST', 'stdin: the tasks of an array take no input')
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }

@@ -125,6 +125,7 @@ export function sessionView(
     memoryBytes: spec.memoryBytes,
     restart: spec.restart,
     mode: spec.mode ?? 'available',
+    tasks: tasksView(record),
     exit: record.exit ?? null,
     output: record.output ?? null,
     createdAt: record.createdAt,
@@ -132,6 +133,12 @@ export function sessionView(
     endedAt: record.endedAt ?? null,
     history: record.history.map((step) => ({ ...step }))
   }
+}
+
+function tasksView({ spec, progress, state }: SessionRecord): SessionView['tasks'] {
+  if (spec.array === undefined) return null
+  const { done = 0, failed = 0, running = 0, failing = [] } = progress ?? {}
+  return { total: spec.array, done, failed, running: state === 'running' ? running : 0, failing: [...failing] }
 }
 
 function lossInWords(record: SessionRecord, runner: string): string {

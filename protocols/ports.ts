@@ -194,6 +194,8 @@ export interface RunOrder {
   input?: BlobRef
   /** True while somebody is attached who will send input; else stdin is at its end from the start. */
   stdin: boolean
+  /** It is a task of that array, and sees the array's id for its session's. */
+  partOf?: SessionId
   cpuMilli: number
   memoryBytes: number
   /** A strict run: it has the right to run until then (Clock.mono), and longer only by `lease`. */

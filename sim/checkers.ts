@@ -1,5 +1,5 @@
 /** What must be true whatever happened (PROTOCOLS.md 2.8.4), looked at from outside of the peers. Violations are sentences. */
-import { FINAL_STATES } from '../protocols/session/index.ts'
+import { FINAL_STATES, isTaskRun, TaskSet } from '../protocols/session/index.ts'
 import type { PeerId } from '../protocols/ports.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { Job, SimMesh } from './mesh.ts'
@@ -67,7 +67,8 @@ export function doubleRuns(
 ): { text: string; atMs: number }[] {
   const found: { text: string; atMs: number }[] = []
   for (const [a, b] of log.overlaps()) {
-    if (excused(b.fromMs)) continue
+    // A task may run twice; its result counts once.
+    if (isTaskRun(b.epoch) || excused(b.fromMs)) continue
     const falseStart = Math.min(lengthOf(a), lengthOf(b)) < FALSE_START_MS
     if (falseStart && stalled(b.fromMs)) continue
     const text = `session ${b.session.slice(0, 6)} ran twice at ${(b.fromMs / 1000).toFixed(3)} s: epoch ${a.epoch} and epoch ${b.epoch}, though nothing parted the PCs`
@@ -106,6 +107,31 @@ export function twinResults(mesh: Pick<SimMesh, 'pcs'>, jobs: readonly Job[]): s
 
 const endOf = ({ state, epoch, exit }: SessionRecord): string =>
   `${state} in epoch ${epoch}${exit === undefined ? '' : ` with ${exit.code ?? exit.signal}`}`
+
+/** An array that has finished has a result of each of its tasks, once, and each result is that of a run. */
+export function wrongArrays(mesh: Pick<SimMesh, 'session' | 'world'>, jobs: readonly Job[]): string[] {
+  const found: string[] = []
+  for (const { id } of jobs) {
+    const record = mesh.session(id)
+    const total = record?.spec.array
+    if (record?.state !== 'finished' || total === undefined) continue
+    const { done = 0, failed = 0, over = [], failing = [] } = record.progress ?? {}
+    const say = (text: string): void => void found.push(`array ${record.id.slice(0, 6)} of ${total} tasks ${text}`)
+    if (done + failed !== total || TaskSet.of(over, total).size !== total)
+      say(`has finished with ${done} done and ${failed} failed`)
+    const bad = TaskSet.of(failing, total)
+    for (let task = 0; task < total; task++) {
+      const codes = mesh.world.runs.codesOf(record.id, task)
+      // More may have failed than the record has room to name.
+      const fits = bad.has(task) ? codes.some((code) => code !== 0) : codes.includes(0) || failed > bad.size
+      if (!fits)
+        say(
+          `says that task ${task} ${bad.has(task) ? 'failed' : 'is done'}, and its runs ended with ${codes.join(', ') || 'nothing'}`
+        )
+    }
+  }
+  return found
+}
 
 /** In the end everyone is told the same of each session as its keepers know. */
 export function staleSummaries(mesh: Pick<SimMesh, 'pcs' | 'session'>, jobs: readonly Job[]): string[] {

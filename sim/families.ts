@@ -14,6 +14,8 @@ export interface Family {
   datagrams: boolean
   /** Also what must come to its end is looked at. */
   liveness: boolean
+  /** The work is arrays. */
+  arrays?: true
   /** Laid over what is drawn. */
   fixed: Partial<PlanOptions>
 }
@@ -68,6 +70,15 @@ export const FAMILIES = {
     fixed: {}
   },
   calm: { peers: [3, 4, 5], classes: CALM, rateError: 0.01, datagrams: false, liveness: true, fixed: {} },
+  arrays: {
+    peers: [2, 3, 3, 4, 5],
+    classes: WITHIN,
+    rateError: 0.01,
+    datagrams: false,
+    liveness: true,
+    fixed: {},
+    arrays: true
+  },
   pair: { peers: [2], classes: WITHIN, rateError: 0.01, datagrams: false, liveness: true, fixed: {} },
   beyond: {
     peers: [2, 3, 4, 5, 7],

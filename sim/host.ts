@@ -268,6 +268,8 @@ export class SimHost {
     if (child.lease !== undefined) this.#timeline.clear(child.lease)
     child.state = 'exited'
     child.exit = exit
+    const { partOf, env } = child.order
+    if (partOf !== undefined) this.#log.taskEnded(partOf, Number(env['OMEGA_TASK']), exit.code)
     this.#tell((to) => to.exited(child.order.session, child.order.epoch, exit), 0)
   }
 

@@ -21,10 +21,25 @@ const ASKING = 'protocols/peer/keepers.ts'
 const LINKS = 'protocols/peer/links.ts'
 const RECORDS = 'protocols/peer/records.ts'
 const PLACER = 'protocols/peer/placer.ts'
+const ARRAYS = 'protocols/peer/arrays.ts'
 const KEEPERS = 'protocols/session/keepers.ts'
 const ADMISSION = 'protocols/placement/admission.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'the tasks of a worker that died are given to nobody',
+    file: ARRAYS,
+    find: 'if (isGone || now - chunk.atMs > SILENT_MS) this.#backTo(job, id, chunk)',
+    replace: 'if (isGone) continue',
+    families: ['arrays']
+  },
+  {
+    name: 'a new owner of an array believes that all before the last result is over',
+    file: ARRAYS,
+    find: 'const over = TaskSet.of(progress?.over ?? [], total)',
+    replace: 'const over = TaskSet.of([0, progress?.over.at(-1) ?? 0], total)',
+    families: ['arrays']
+  },
   {
     name: 'takeover before the leash is over',
     file: KEEPERS,

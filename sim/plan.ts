@@ -4,7 +4,7 @@
  */
 import type { Restart } from '../protocols/session/index.ts'
 import { FAMILIES } from './families.ts'
-import type { FamilyName } from './families.ts'
+import type { Family, FamilyName } from './families.ts'
 import { DRAWN_FAULTS } from './faults.ts'
 import type { Fault, FaultClass } from './faults.ts'
 import { createRandom } from './random.ts'
@@ -37,6 +37,8 @@ export interface PlannedJob {
   command: string
   restart: Restart
   cpuMilli: number
+  /** So many tasks of it. */
+  array?: number
   /** Somebody stops it: when, and at which PC. */
   stop?: { atMs: number; pc: number }
 }
@@ -75,7 +77,11 @@ export function expand(seed: number, name: FamilyName, faultPhaseMs?: number): P
   const family = FAMILIES[name]
   const options = drawOptions(seed, name)
   if (faultPhaseMs !== undefined) options.faultPhaseMs = faultPhaseMs
-  const jobs = drawJobs(dice(seed, name, 'jobs'), options)
+  const draws: Family = family
+  const jobs =
+    draws.arrays === true
+      ? drawArrays(dice(seed, name, 'arrays'), options)
+      : drawJobs(dice(seed, name, 'jobs'), options)
   const faults: Fault[] = []
   const draw = dice(seed, name, 'faults')
   const everyMs = draw.log(1500, 20_000)
@@ -123,6 +129,30 @@ function drawJobs(draw: Dice, { faultPhaseMs, peers }: PlanOptions): PlannedJob[
     const burst = draw.chance(0.05) ? 2 + draw.below(12) : 1
     for (let i = 0; i < burst; i++) jobs.push(drawJob(draw, Math.round(atMs), jobs.length, peers, faultPhaseMs))
     atMs += draw.between(0.1, 1.9) * everyMs
+  }
+  return jobs
+}
+
+/** A few, of short tasks: what they are about is being handed out, not running. */
+function drawArrays(draw: Dice, { faultPhaseMs, peers }: PlanOptions): PlannedJob[] {
+  const jobs: PlannedJob[] = []
+  const count = 1 + draw.below(4)
+  for (let key = 0; key < count; key++) {
+    const atMs = Math.round(draw.between(0, 0.6) * faultPhaseMs)
+    const seconds = draw.pick([0.05, 0.3, 1, 4])
+    const fails = draw.chance(0.2)
+    const job: PlannedJob = {
+      atMs,
+      key,
+      pc: draw.below(peers),
+      command: fails ? `work ${seconds} 1` : `sleep ${seconds}`,
+      restart: draw.pick(['no', 'on-failure']),
+      cpuMilli: 500 * (1 + draw.below(3)),
+      array: Math.max(1, Math.round(draw.log(5, 300) / Math.max(1, seconds) / (fails ? 6 : 1)))
+    }
+    if (draw.chance(0.15))
+      job.stop = { atMs: Math.round(atMs + draw.between(0.02, 1) * (faultPhaseMs - atMs)), pc: draw.below(peers) }
+    jobs.push(job)
   }
   return jobs
 }

@@ -23,6 +23,8 @@ export interface RunWatcher {
 export class RunLog {
   readonly runs: Run[] = []
   readonly #open = new Map<string, Run>()
+  /** Exit codes of the runs of each task of an array that ended by themselves or by a signal. */
+  readonly #codes = new Map<string, (number | null)[]>()
   readonly #timeline: Timeline
 
   readonly #trace: Trace
@@ -55,6 +57,17 @@ export class RunLog {
     this.watcher?.ends(run)
     this.#note('halt', run)
     this.#open.delete(key)
+  }
+
+  taskEnded(array: SessionId, task: number, code: number | null): void {
+    const key = `${array}/${task}`
+    const codes = this.#codes.get(key) ?? []
+    this.#codes.set(key, codes)
+    codes.push(code)
+  }
+
+  codesOf(array: SessionId, task: number): readonly (number | null)[] {
+    return this.#codes.get(`${array}/${task}`) ?? []
   }
 
   of(session: SessionId): Run[] {

@@ -3,7 +3,7 @@
  * was wrong is said in words, at the moment it was seen.
  */
 import { FINAL_STATES } from '../protocols/session/index.ts'
-import { doubleRuns, lostSessions, staleSummaries, twinResults, unfinished } from './checkers.ts'
+import { doubleRuns, lostSessions, staleSummaries, twinResults, unfinished, wrongArrays } from './checkers.ts'
 import { FAMILIES } from './families.ts'
 import { disturbs, lastsMs, strike } from './faults.ts'
 import type { Fault } from './faults.ts'
@@ -153,8 +153,17 @@ class Play {
     while (mesh.nowMs < toMs) {
       if (mesh.nowMs >= this.#untilMs) throw new Stopped()
       mesh.run(Math.min(SAMPLE_MS, toMs - mesh.nowMs, Math.max(1, this.#untilMs - mesh.nowMs)))
-      this.#watch.sample(mesh, this.#work.length)
+      this.#watch.sample(mesh, this.#work.length, this.#chunks())
     }
+  }
+
+  /** Parts of arrays that may look for a place or run at once, at most. */
+  #chunks(): number {
+    const { peers, cpuMilli } = this.#plan.options
+    const slots = this.#work.map(({ planned }) =>
+      planned.array === undefined ? 0 : Math.min(planned.array, 8 + (2 * peers * cpuMilli) / planned.cpuMilli)
+    )
+    return slots.reduce((sum, one) => sum + one, 0)
   }
 
   #submit(planned: PlannedJob): void {
@@ -162,8 +171,9 @@ class Play {
     const order = [...pcs.slice(planned.pc), ...pcs.slice(0, planned.pc)]
     const pc = order.find((one) => one.peer?.phase === 'active' && !one.paused && !one.peer.sessions.admission.draining)
     if (pc === undefined) return
-    const { command, restart, cpuMilli, key } = planned
-    const job = this.#mesh.submit(pc, command, { restart, cpuMilli, memoryBytes: 64 * 2 ** 20 }, key)
+    const { command, restart, cpuMilli, key, array } = planned
+    const spec = { restart, cpuMilli, memoryBytes: 64 * 2 ** 20, ...(array === undefined ? {} : { array }) }
+    const job = this.#mesh.submit(pc, command, spec, key)
     const work: Work = { planned, job, pc: pc.index, start: pc.starts, stopped: false }
     this.#work.push(work)
     const { stop } = planned
@@ -258,6 +268,7 @@ class Play {
     say('lost session', lostSessions(mesh, jobs))
     say('unfinished', unfinished(mesh, jobs))
     say('result', twinResults(mesh, jobs))
+    say('array', wrongArrays(mesh, jobs))
     say('stale', staleSummaries(mesh, jobs))
     if (this.#convergedMs === undefined || this.#convergedMs > CONVERGED_MAX_MS)
       watch.violate(

@@ -3,6 +3,7 @@
  * than they give, results that are told twice, tables that grow without end.
  */
 import type { PeerId, SessionId } from '../protocols/ports.ts'
+import { TaskSet } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { SimMesh } from './mesh.ts'
 import type { SimPc } from './pc.ts'
@@ -38,6 +39,7 @@ export class Watch implements RunWatcher {
   readonly #written = new Map<string, { start: number; epoch: number }>()
   readonly #ordered = new Map<string, number>()
   readonly #used = new Map<PeerId, number>()
+  readonly #over = new Map<string, { seq: number; over: TaskSet }>()
   readonly #results = new Map<SessionId, { epoch: number; owner: PeerId }>()
 
   constructor(options: WatchOptions) {
@@ -60,6 +62,7 @@ export class Watch implements RunWatcher {
       if (before !== undefined && before.start === pc.starts && epoch < before.epoch)
         this.violate('fence', `${pc.name} took epoch ${epoch} of session ${short(id)} after epoch ${before.epoch}`)
       this.#written.set(key, { start: pc.starts, epoch })
+      this.#progressed(pc, record)
       return
     }
     if (state !== 'finished') return
@@ -67,6 +70,18 @@ export class Watch implements RunWatcher {
     if (told === undefined) this.#results.set(id, { epoch, owner })
     else if (told.epoch !== epoch && !this.#options.excused(this.#options.nowMs()))
       this.violate('result', `the end of session ${short(id)} was published for epoch ${told.epoch} and epoch ${epoch}`)
+  }
+
+  /** The result of a task is published once: within an epoch, what is over stays over. */
+  #progressed(pc: Pick<SimPc, 'name'>, { id, epoch, seq, progress, spec }: SessionRecord): void {
+    if (progress === undefined || spec.array === undefined) return
+    const key = `${id}/${epoch}`
+    const before = this.#over.get(key)
+    const over = TaskSet.of(progress.over, spec.array)
+    if (before !== undefined && before.seq > seq) return
+    if (before !== undefined && before.over.within(over) < before.over.size)
+      this.violate('array', `${pc.name} wrote that ${over.size} tasks of ${short(id)} are over, and others were before`)
+    this.#over.set(key, { seq, over })
   }
 
   /** It keeps the session no more, and may hear of it anew from one that is behind. */
@@ -101,7 +116,7 @@ export class Watch implements RunWatcher {
   }
 
   /** Now and then: what grows, and what peers believe to have given. */
-  sample(mesh: SimMesh, sessions: number): void {
+  sample(mesh: SimMesh, sessions: number, chunks = 0): void {
     for (const pc of mesh.pcs) {
       const { peer } = pc
       if (peer === undefined || peer.phase === 'starting') continue
@@ -115,7 +130,11 @@ export class Watch implements RunWatcher {
         if (name.startsWith('bad_'))
           this.violate('wire', `${pc.name} refused ${times} messages of its own kind: ${name}`)
     }
-    this.bounded('entries armed', mesh.world.timeline.size, mesh.pcs.length * TIMERS_MAX + sessions * TIMERS_A_SESSION)
+    this.bounded(
+      'entries armed',
+      mesh.world.timeline.size,
+      mesh.pcs.length * TIMERS_MAX + (sessions + chunks) * TIMERS_A_SESSION
+    )
     for (const pc of mesh.pcs) {
       this.bounded(`pairs on the disk of ${pc.name}`, pc.disk.size, KEYS_MAX + sessions)
       this.bounded(`events of ${pc.name}`, pc.peer?.events.length ?? 0, 500)

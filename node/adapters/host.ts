@@ -24,7 +24,7 @@ import type { LogFrame } from '../sessiond/log-format.ts'
 import { os } from '../sessiond/os/index.ts'
 import { OutputReader } from '../sessiond/output-reader.ts'
 import type { OutputSource, Wake } from '../sessiond/output-reader.ts'
-import { logFolder } from '../sessiond/run-store.ts'
+import { epochsOf, logFolder } from '../sessiond/run-store.ts'
 import type { FromSessiond, LocalMessage, RunKey, SignalName, ToSessiond } from '../sessiond/wire.ts'
 import type { BlobCache } from './blob-cache.ts'
 
@@ -54,6 +54,8 @@ export interface HostExtras {
     from: number,
     options: { follow: boolean; signal?: AbortSignal }
   ): AsyncIterable<LogFrame>
+  /** Epochs of a session whose log is kept here, lowest first. */
+  epochs(session: SessionId): Promise<number[]>
   /** Resolves when the program's pipe has taken the bytes. Rejects HOST_FAILED when it takes no more. Calls queue up in order. */
   input(session: SessionId, epoch: number, bytes: Uint8Array): Promise<void>
   endInput(session: SessionId, epoch: number): void
@@ -178,6 +180,10 @@ class SessiondHost implements PeerHost {
       }
     }
     return new OutputReader(source, from, options)
+  }
+
+  async epochs(session: SessionId): Promise<number[]> {
+    return await epochsOf(this.#options.dataDir, session)
   }
 
   input(session: SessionId, epoch: number, bytes: Uint8Array): Promise<void> {

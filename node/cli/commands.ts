@@ -195,6 +195,11 @@ export async function show(client: Client, id: string, flags: Json): Promise<num
   print(
     `runs on   ${session.runner === null ? '-' : name(session.runner)}, owner ${name(session.owner)}, epoch ${session.epoch}`
   )
+  if (session.tasks !== null) {
+    const { total, done, failed, running, failing } = session.tasks
+    print(`tasks     ${total}: ${done} done, ${failed} failed, ${running} running`)
+    if (failing.length > 0) print(`failed    ${rangesOf(failing)}${failed > sizeOf(failing) ? ', …' : ''}`)
+  }
   print(`keepers   ${session.keepers.map(name).join(', ')}`)
   for (const peer of session.frozenOn)
     print(
@@ -214,10 +219,28 @@ export async function show(client: Client, id: string, flags: Json): Promise<num
   return 0
 }
 
-export async function logs(client: Client, id: string, flags: Json & { follow?: boolean }): Promise<number> {
+/** `3, 7-9` from pairs of from and to. */
+function rangesOf(pairs: readonly number[]): string {
+  const words: string[] = []
+  for (let i = 0; i + 1 < pairs.length; i += 2) {
+    const [from, last] = [pairs[i]!, pairs[i + 1]! - 1]
+    words.push(from === last ? String(from) : `${from}-${last}`)
+  }
+  return words.join(', ')
+}
+
+const sizeOf = (pairs: readonly number[]): number =>
+  pairs.reduce((sum, bound, i) => sum + (i % 2 === 0 ? -bound : bound), 0)
+
+export async function logs(
+  client: Client,
+  id: string,
+  flags: Json & { follow?: boolean; task?: string }
+): Promise<number> {
   await client.active()
+  const task = flags.task === undefined ? '' : `&task=${encodeURIComponent(flags.task)}`
   const body = await client.stream(
-    `/api/v1/sessions/${encodeURIComponent(id)}/logs?from=0${flags.follow === true ? '&follow=1' : ''}`
+    `/api/v1/sessions/${encodeURIComponent(id)}/logs?from=0${flags.follow === true ? '&follow=1' : ''}${task}`
   )
   const lines = createInterface({ input: body, crlfDelay: Infinity })
   for await (const line of lines) {

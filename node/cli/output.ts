@@ -58,12 +58,21 @@ export function sessionRow(session: SessionView, names: Map<string, string>, now
     session.exit === null ? '' : session.exit.signal === null ? ` (${session.exit.code})` : ` (${session.exit.signal})`
   return [
     session.id.slice(0, 8),
-    session.state + exit,
-    session.runner === null ? '-' : (names.get(session.runner) ?? session.runner.slice(-8)),
+    session.tasks === null ? session.state + exit : `${session.state} ${tasksIn(session.tasks)}`,
+    session.tasks !== null
+      ? `${session.tasks.running} tasks`
+      : session.runner === null
+        ? '-'
+        : (names.get(session.runner) ?? session.runner.slice(-8)),
     ago(now - session.createdAt),
     session.user,
     session.command.slice(0, 60)
   ]
+}
+
+/** Like `997/1000, 3 failed`. */
+function tasksIn({ total, done, failed }: NonNullable<SessionView['tasks']>): string {
+  return `${done}/${total}${failed === 0 ? '' : `, ${failed} failed`}`
 }
 
 export function ago(ms: number): string {

@@ -126,6 +126,10 @@ function build(ended: (code: number | undefined) => void): Command {
       .option('--label <key=value>', 'only on PCs with this label; may be repeated', list)
       .option('--env <key=value>', 'variable for the program; may be repeated', list)
       .addOption(new Option('--restart <when>', 'start it again after it was lost or failed').choices(RESTARTS))
+      .option(
+        '--array <count>',
+        'so many tasks of it, wherever there is room; each sees its number, from 0 on, in OMEGA_TASK, and how many there are in OMEGA_TASK_COUNT; files that tasks write do not come back'
+      )
       .option('--strict', 'never two runs of it, not for a moment; needs most of its keepers to run at all')
       .option('--files', 'send the current folder whatever it is')
       .option('--no-files', 'leave the current folder here')
@@ -146,6 +150,7 @@ function build(ended: (code: number | undefined) => void): Command {
   add('logs', 'what a session wrote', 'omega logs -f 3f9a2c')
     .argument('<session>')
     .option('-f, --follow', 'go on until it ends')
+    .option('--task <number>', 'of an array: the output of this task')
     .action(async (id: string, flags) => ended(await (await commands()).logs(client(), id, flags)))
   add('stop', 'stop a session', 'omega stop 3f9a2c')
     .argument('<session>')

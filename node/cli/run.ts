@@ -16,6 +16,7 @@ export interface RunFlags {
   label?: string[]
   env?: string[]
   restart?: string
+  array?: string
   strict?: boolean
   files?: boolean
   json?: boolean
@@ -34,18 +35,20 @@ export async function run(client: Client, command: string[], flags: RunFlags): P
   const travelling = await travel(client, flags)
   // Loaded while the peer writes the record.
   const attaching = import('./attach-client.ts')
-  const created = await create(client, command, flags, travelling, true)
+  const isArray = flags.array !== undefined
+  const created = await create(client, command, flags, travelling, !isArray)
   const { attachSession } = await attaching
   const id = created.session.id
   let session: SessionView
   try {
-    session = await attachSession(client, id, { stdin: true, onProgress: (text) => note(text) })
+    session = await attachSession(client, id, { stdin: !isArray, onProgress: (text) => note(text) })
   } catch (error) {
     if (!(error instanceof MeshError) || error.code !== 'PEER_UNREACHABLE') throw error
     note(error.message)
     return EXIT_RUNNER_GONE
   }
-  if (travelling !== undefined) await bringFilesBack(client, travelling, session)
+  if (isArray) noteTasks(session)
+  else if (travelling !== undefined) await bringFilesBack(client, travelling, session)
   if (flags.json === true) printJson(session)
   return exitCode(session)
 }
@@ -57,6 +60,14 @@ export async function submit(client: Client, command: string[], flags: RunFlags)
   if (flags.json === true) printJson({ ...viewOf(session), durability })
   else print(session.id)
   return 0
+}
+
+function noteTasks({ id, tasks }: SessionView): void {
+  const short = id.slice(0, 8)
+  const first = tasks?.failing[0]
+  if (tasks !== null) note(`${tasks.done} of ${tasks.total} tasks done, ${tasks.failed} failed`)
+  if (first === undefined) note(`what a task wrote: omega logs ${short} --task 0`)
+  else note(`the first that failed: omega logs ${short} --task ${first}`)
 }
 
 /** What `submit --json` and `show --json` have in common with the words of DESIGN. */
@@ -110,6 +121,7 @@ async function create(
     },
     ...(travelling === undefined ? {} : { inputs: travelling.input }),
     ...(flags.restart === undefined ? {} : { restart: flags.restart }),
+    ...(flags.array === undefined ? {} : { kind: 'array', array: tasks(flags.array) }),
     ...(flags.strict === true ? { mode: 'strict' } : {}),
     stdin
   }
@@ -144,6 +156,14 @@ export function pairs(list: readonly string[], flag: string): Record<string, str
       return [text.slice(0, at), text.slice(at + 1)]
     })
   )
+}
+
+/** The server knows how many are too many. */
+function tasks(text: string): number {
+  const count = Number(text)
+  if (!/^\d+$/.test(text) || count < 1)
+    throw new MeshError('BAD_REQUEST', `--array ${text}: give how many tasks, such as 100; they are numbered from 0 on`)
+  return count
 }
 
 function number(text: string, flag: string, what: string): number {

@@ -73,8 +73,8 @@ export interface PeerApi {
   stop(id: string, who: Principal): Promise<SessionView>
   /** Discards the older runs of it that PCs keep frozen; the session itself goes on. BAD_REQUEST when there is none. */
   discardForks(id: string, who: Principal): Promise<SessionView>
-  /** `from`: log offset, 0 is the oldest kept. */
-  attach(id: string, options: { from: number; follow: boolean; stdin: boolean }): Promise<Attachment>
+  /** `from`: log offset, 0 is the oldest kept. `task`: of an array, that one's output alone. */
+  attach(id: string, options: { from: number; follow: boolean; stdin: boolean; task?: number }): Promise<Attachment>
   hasBlob(hash: string): boolean
   /** Streams to the blob cache; rejects when the content is not of that hash or longer than allowed. */
   putBlob(hash: string, content: Readable): Promise<{ bytes: number }>

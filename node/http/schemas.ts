@@ -168,6 +168,9 @@ export const SessionBody = z.object({
   memoryBytes: z.number(),
   restart: z.string(),
   mode: z.enum(['available', 'strict']),
+  tasks: z
+    .object({ total: count, done: count, failed: count, running: count, failing: z.array(z.number()) })
+    .nullable(),
   exit: z.object({ code: z.number().nullable(), signal: z.string().nullable() }).nullable(),
   output: z.object({ hash: z.string(), bytes: z.number(), files: z.number() }).nullable(),
   createdAt: z.number(),

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { STATES, SpecInput } from '../../protocols/session/index.ts'
+import { STATES, SpecInput, TASKS_MAX } from '../../protocols/session/index.ts'
 import { roleAtLeast } from './access.ts'
 import type { Attachment, PeerApi, Principal } from './api.ts'
 import { who } from './context.ts'
@@ -27,7 +27,12 @@ export const ListQuery = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(100),
   cursor: z.string().max(64).optional()
 })
-const LogQuery = z.object({ from: LogOffset, follow: Flag })
+const LogQuery = z.object({
+  from: LogOffset,
+  follow: Flag,
+  /** Of an array: this task's output. */
+  task: z.coerce.number().int().min(0).max(TASKS_MAX).optional()
+})
 
 export function sessionRoutes(app: App, context: Context): void {
   const { api } = context
@@ -192,7 +197,19 @@ async function sendLog(
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
-  const attachment = await api.attach(id, { from: query.from, follow: query.follow, stdin: false })
+  const { tasks } = await api.session(id)
+  if (tasks !== null && query.task === undefined)
+    throw new DoorError(
+      400,
+      'BAD_REQUEST',
+      `session ${id} is an array: each of its ${tasks.total} tasks has an output of its own, which \`task\` names (\`omega logs ${id} --task 0\`)`
+    )
+  const attachment = await api.attach(id, {
+    from: query.from,
+    follow: query.follow,
+    stdin: false,
+    ...(query.task === undefined ? {} : { task: query.task })
+  })
   request.raw.socket.setTimeout(0)
   // The iterator may wait for output for hours; a reader that went away ends it.
   const closed = () => attachment.close()

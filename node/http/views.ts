@@ -167,6 +167,8 @@ export interface SessionView {
   memoryBytes: number
   restart: string
   mode: 'available' | 'strict'
+  /** Of an array: how far it has come. `failing`: numbers of failed tasks as pairs of from and to, the first of them. */
+  tasks: { total: number; done: number; failed: number; running: number; failing: number[] } | null
   exit: { code: number | null; signal: string | null } | null
   output: { hash: string; bytes: number; files: number } | null
   createdAt: number

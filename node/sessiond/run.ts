@@ -52,6 +52,7 @@ export class Run {
   #starting: Promise<void> | undefined
   #finished: Promise<void> | undefined
   #discarded = false
+  #isTask = false
   #aborted: string | undefined
   #lapsed = false
   #inputBytes = 0
@@ -98,7 +99,9 @@ export class Run {
     const cwd = await startFolder(folder, order.cwd, order.input !== undefined)
     const { session } = this.key
     const mark = runMark(config.dataDir, session)
-    const own = { ...this.#context.identity(session), ...Object.fromEntries([mark.split('=')]) }
+    // A task is known by its array, and what it writes into its folder stays behind.
+    this.#isTask = order.partOf !== undefined
+    const own = { ...this.#context.identity(order.partOf ?? session), ...Object.fromEntries([mark.split('=')]) }
     const env = { ...this.#context.environment, ...order.env, ...own }
     const launch = await LAUNCHERS[order.launcher](order.argv, { cwd, env })
     this.#note.command = order.argv.join(' ').slice(0, 200)
@@ -147,7 +150,7 @@ export class Run {
     const { dataDir, folderBytes } = this.#context.config
     const folder = runFolder(dataDir, this.key)
     const lost = await this.#log!.finish()
-    const packed = this.#discarded ? {} : await packOutput(dataDir, folder, folderBytes)
+    const packed = this.#discarded || this.#isTask ? {} : await packOutput(dataDir, folder, folderBytes)
     const errors = [lost, packed.outputError].filter((text) => text !== undefined)
     // What could not be packed stays where it is until the run is forgotten.
     const keepWork = packed.outputError !== undefined && packed.output === undefined

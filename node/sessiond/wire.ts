@@ -137,9 +137,11 @@ export function checkOrder(value: unknown): asserts value is RunOrder {
               ? 'stdin'
               : order.input !== undefined && !isBlob(order.input)
                 ? 'input'
-                : order.leaseUntil !== undefined && typeof order.leaseUntil !== 'number'
-                  ? 'leaseUntil'
-                  : undefined
+                : order.partOf !== undefined && !isTexts([order.partOf])
+                  ? 'partOf'
+                  : order.leaseUntil !== undefined && typeof order.leaseUntil !== 'number'
+                    ? 'leaseUntil'
+                    : undefined
   if (bad !== undefined)
     throw new MeshError('WIRE_INVALID', `run order of ${String(order.session)}: "${bad}" is not valid`)
 }

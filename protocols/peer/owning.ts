@@ -8,7 +8,7 @@ import { MeshError } from '../errors.ts'
 import { release } from '../placement/index.ts'
 import type { Admission } from '../placement/index.ts'
 import type { PeerId, SessionId } from '../ports.ts'
-import { FINAL_STATES, sessionMachine, summarize, survivesRunner } from '../session/index.ts'
+import { FINAL_STATES, progressInWords, sessionMachine, summarize, survivesRunner } from '../session/index.ts'
 import type { ChildEnd, SessionEvent, SessionInput, SessionRecord, SessionState } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import type { Placer } from './placer.ts'
@@ -59,6 +59,8 @@ interface Parts {
   admission: Admission
   placer: Placer
   orders: ChildOrders
+  /** The same for arrays, whose children are elsewhere. */
+  arrays(): ChildOrders
   strict: Strict
   /** It waits for a place, and its quiet time is over. */
   waits(id: SessionId): void
@@ -109,21 +111,23 @@ export class Owning {
     this.#parts.records.all.set(id, record)
     if (resume !== 'submitted') this.#parts.strict.lookAfter(record)
     const clock = this.#ctx.ports.clock
+    const isArray = record.spec.array !== undefined
+    const orders = isArray ? this.#parts.arrays() : this.#parts.orders
     const input: SessionInput = {
       resume,
       do: {
         create: () => this.#create(id),
         place: () => this.#place(id),
-        startChild: () => this.#parts.orders.startChild(id),
-        terminate: () => this.#parts.orders.signal(id, 'TERM'),
-        kill: () => this.#parts.orders.signal(id, 'KILL'),
+        startChild: () => orders.startChild(id),
+        terminate: () => orders.signal(id, 'TERM'),
+        kill: () => orders.signal(id, 'KILL'),
         publish: () => this.#publishResult(id),
-        freeze: () => this.#parts.orders.freezeFork(id)
+        freeze: () => orders.freezeFork(id)
       },
-      restartsAfter: (end) => this.#restartsAfter(id, end),
+      restartsAfter: (end) => !isArray && this.#restartsAfter(id, end),
       backoffMs: () =>
         Math.min(60_000, 1_000 * 2 ** Math.max(0, (this.#parts.records.all.get(id)?.restarts.length ?? 1) - 1)),
-      mayTryElsewhere: () => (this.#parts.records.all.get(id)?.tried.length ?? TRIES_MAX) < TRIES_MAX
+      mayTryElsewhere: () => isArray || (this.#parts.records.all.get(id)?.tried.length ?? TRIES_MAX) < TRIES_MAX
     }
     const actor = createActor(sessionMachine, {
       input,
@@ -249,8 +253,8 @@ export class Owning {
   #startRecorded(id: SessionId, epoch: number, error: MeshError | undefined): void {
     const owned = this.#owned.get(id)
     if (owned?.step !== 'starting' || this.current(id, epoch) === undefined) return
-    if (error !== undefined)
-      return this.#parts.orders.notStarted(id, epoch, `its record could not be written: ${error.message}`)
+    const orders = this.#isArray(id) ? this.#parts.arrays() : this.#parts.orders
+    if (error !== undefined) return orders.notStarted(id, epoch, `its record could not be written: ${error.message}`)
     owned.recorded = true
     const { start } = owned
     owned.start = undefined
@@ -296,6 +300,7 @@ export class Owning {
   #place(id: SessionId): void {
     const record = this.#parts.records.all.get(id)!
     this.#owned.get(id)!.step = 'placing'
+    if (record.spec.array !== undefined) return this.#handOut(record)
     this.#parts.placer.place(record, (outcome) => {
       const owned = this.#owned.get(id)
       const now = this.#parts.records.all.get(id)
@@ -347,6 +352,21 @@ export class Owning {
     }, ms)
   }
 
+  /** An array stays with its owner, who hands out its tasks; an owner on its way out leaves that to a keeper. */
+  #handOut({ id, epoch }: SessionRecord): void {
+    const owned = this.#owned.get(id)
+    if (this.#parts.admission.draining) {
+      const cause = `${this.#ctx.nameOf(this.#ctx.self)} is going down; another PC goes on with it`
+      return this.tell(owned, { type: 'worker.none', cause, final: false })
+    }
+    this.update(this.#parts.records.all.get(id)!, { runner: undefined, epoch: epoch + 1, seq: 0 })
+    this.tell(owned, { type: 'worker.self' }, `${this.#ctx.nameOf(this.#ctx.self)} hands out its tasks`)
+  }
+
+  #isArray(id: SessionId): boolean {
+    return this.#parts.records.all.get(id)?.spec.array !== undefined
+  }
+
   /** The worker owns it from here on; a peer that is no keeper forgets the record. */
   #handOver(record: SessionRecord, worker: PeerId, epoch: number): void {
     if (this.#parts.records.all.get(record.id)!.epoch >= epoch) return
@@ -372,8 +392,13 @@ export class Owning {
         return
       }
       if (copies > 0) this.#ctx.ports.host.acknowledge(id, epoch)
-      const { exit } = this.#parts.records.all.get(id) ?? {}
-      const how = exit?.signal == null ? `exit code ${exit?.code}` : `ended by signal ${exit.signal}`
+      const ended = this.#parts.records.all.get(id) ?? record
+      const { exit } = ended
+      const how = this.#isArray(id)
+        ? progressInWords(ended)
+        : exit?.signal == null
+          ? `exit code ${exit?.code}`
+          : `ended by signal ${exit.signal}`
       this.tell(owned, { type: 'result.published' }, how)
     })
   }

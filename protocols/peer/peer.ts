@@ -17,7 +17,7 @@ import { PlacementView, SchedFrame } from '../placement/index.ts'
 import type { Offer } from '../placement/index.ts'
 import type { DownReason, NetworkHandler, PeerId, Plane, SessionId } from '../ports.ts'
 import { isRegisterFrame, RegisterFrame } from '../register/index.ts'
-import { compareVersion, decodeTie, encodeTie, RecordWire, RegFrame, TIE_KEY } from '../session/index.ts'
+import { compareVersion, decodeTie, encodeTie, RecordWire, RegFrame, taskSession, TIE_KEY } from '../session/index.ts'
 import type { SessionRecord, Tie } from '../session/index.ts'
 import { Board } from './board.ts'
 import { Channels } from './channels.ts'
@@ -228,6 +228,11 @@ export class Peer {
     const local = this.sessions.records.all.get(id)
     if (local !== undefined && (summary === undefined || compareVersion(local, summary) >= 0)) return done(local)
     this.sessions.records.newest(id, peers, (newest) => done(newest ?? summary))
+  }
+
+  /** Under which name a task of an array runs, on whichever PC. */
+  taskSession(array: SessionId, task: number): SessionId {
+    return taskSession(array, task, this.#ports.crypto)
   }
 
   /** PCs that keep an older run of the session frozen. */

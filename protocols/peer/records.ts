@@ -368,6 +368,7 @@ function completed(told: SessionRecord, whole: SessionRecord): SessionRecord {
       -16
     ),
     restarts: whole.restarts,
+    ...(whole.progress === undefined ? {} : { progress: whole.progress }),
     history: [...whole.history, ...told.history].slice(-16)
   }
 }

@@ -5,14 +5,16 @@
 import { adopt, release } from '../placement/index.ts'
 import type { Admission } from '../placement/index.ts'
 import type { ChildReport, Exit, HostHandler, RunOrder, SessionId } from '../ports.ts'
-import { FINAL_STATES, survivesRunner } from '../session/index.ts'
+import { FINAL_STATES, isTaskRun, survivesRunner } from '../session/index.ts'
 import type { SessionRecord } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import type { Keepers } from './keepers.ts'
+import { orderOf } from './order.ts'
 import type { ChildOrders, Owning } from './owning.ts'
 import type { Records } from './records.ts'
 import { isStrict } from './strict.ts'
 import type { Strict } from './strict.ts'
+import type { Tasks } from './tasks.ts'
 
 interface Parts {
   records: Records
@@ -20,6 +22,8 @@ interface Parts {
   owning: Owning
   keepers: Keepers
   strict: Strict
+  /** Children that are no sessions of their own. */
+  tasks: Tasks
   /** Nobody here looks after this record, whatever sessiond holds. */
   unowned(record: SessionRecord): void
   /** sessiond can start children from now on. */
@@ -42,6 +46,7 @@ export class Runs implements HostHandler, ChildOrders {
   }
 
   started(id: SessionId, epoch: number, pid: number): void {
+    if (isTaskRun(epoch)) return this.#parts.tasks.started(id, epoch)
     const record = this.#parts.owning.current(id, epoch)
     if (record === undefined) return this.#strayStarted(id, epoch, pid)
     this.#children?.set(id, { session: id, epoch, state: 'running', pid })
@@ -59,6 +64,7 @@ export class Runs implements HostHandler, ChildOrders {
   }
 
   notStarted(id: SessionId, epoch: number, reason: string): void {
+    if (isTaskRun(epoch)) return this.#parts.tasks.notStarted(id, epoch, reason)
     this.#children?.delete(id)
     const record = this.#parts.owning.current(id, epoch)
     if (record === undefined) return
@@ -72,6 +78,7 @@ export class Runs implements HostHandler, ChildOrders {
   }
 
   exited(id: SessionId, epoch: number, exit: Exit): void {
+    if (isTaskRun(epoch)) return this.#parts.tasks.exited(id, epoch, exit)
     this.#children?.delete(id)
     if (this.forks.get(id) === epoch) this.#forgetFork(id)
     const found = this.#parts.records.all.get(id)
@@ -104,7 +111,9 @@ export class Runs implements HostHandler, ChildOrders {
   }
 
   /** sessiond is connected and tells all it holds. */
-  children(list: readonly ChildReport[]): void {
+  children(all: readonly ChildReport[]): void {
+    const list = all.filter(({ epoch }) => !isTaskRun(epoch))
+    this.#parts.tasks.children(all.filter(({ epoch }) => isTaskRun(epoch)))
     this.#children = new Map(list.map((child) => [child.session, child]))
     for (const child of list) {
       // Its room is taken from this moment on, though the keepers are still to be asked whose it is.
@@ -274,7 +283,8 @@ export class Runs implements HostHandler, ChildOrders {
   }
 
   /** It should have a child here and has none: sessiond died with it. */
-  #misses({ id, owner, state }: SessionRecord): boolean {
+  #misses({ id, spec, owner, state }: SessionRecord): boolean {
+    if (spec.array !== undefined) return false
     const hadChild = state === 'starting' || state === 'running' || state === 'stopping'
     return owner === this.#ctx.self && hadChild && this.lacks(id) && this.#parts.owning.of(id)?.start === undefined
   }
@@ -353,24 +363,5 @@ export class Runs implements HostHandler, ChildOrders {
       if (!this.#parts.admission.paused && newest.desired !== 'stop')
         this.#ctx.ports.host.thaw(child.session, child.epoch)
     })
-  }
-}
-
-function orderOf(record: SessionRecord): RunOrder {
-  const { spec } = record
-  const colon = spec.appUri.indexOf(':')
-  const scheme = spec.appUri.slice(0, colon)
-  const rest = spec.appUri.slice(colon + 1).replace(/^\/\//, '')
-  return {
-    session: record.id,
-    epoch: record.epoch,
-    launcher: scheme === 'shell' ? 'shell' : 'exec',
-    argv: [rest, ...spec.args],
-    env: spec.env,
-    cwd: spec.cwd,
-    ...(spec.input === undefined ? {} : { input: spec.input }),
-    stdin: spec.stdin,
-    cpuMilli: spec.cpuMilli,
-    memoryBytes: spec.memoryBytes
   }
 }

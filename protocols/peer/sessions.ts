@@ -11,6 +11,7 @@ import type { PeerId, SessionId } from '../ports.ts'
 import { chooseKeepers, compareVersion, FINAL_STATES, SUBMITTED_MAX_BYTES, summarize } from '../session/index.ts'
 import type { SessionRecord, SessionSpec } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
+import { Arrays } from './arrays.ts'
 import { Keepers } from './keepers.ts'
 import { Owning, wasRejected } from './owning.ts'
 import { Placer } from './placer.ts'
@@ -18,6 +19,7 @@ import { Records } from './records.ts'
 import { Runs } from './runs.ts'
 import { Strict } from './strict.ts'
 import { Takeover } from './takeover.ts'
+import { Tasks } from './tasks.ts'
 import { Worker } from './worker.ts'
 
 /** Live sessions owned by one peer. */
@@ -40,6 +42,8 @@ export class Sessions {
   readonly #placer: Placer
   readonly #worker: Worker
   readonly #owning: Owning
+  readonly #arrays: Arrays
+  readonly #tasks: Tasks
   readonly #keepers: Keepers
   readonly #takeover: Takeover
 
@@ -51,17 +55,21 @@ export class Sessions {
       stopWanted: (record, by) => this.#stopWanted(record, by),
       discardWanted: (id) => this.#discardHere(id)
     }))
-    const worker = (this.#worker = new Worker(ctx, {
+    const asWorker = {
       admission,
-      barred: (id) => this.runs.barred(id),
-      answer: (to, frame) => (to === ctx.self ? placer.frame(to, frame) : void ctx.send(to, 'sched', frame))
-    }))
+      barred: (id: SessionId) => this.runs.barred(id),
+      answer: (to: PeerId, frame: SchedFrame) =>
+        to === ctx.self ? this.#toOwner(to, frame) : void ctx.send(to, 'sched', frame)
+    }
+    const worker = (this.#worker = new Worker(ctx, asWorker))
+    const tasks = (this.#tasks = new Tasks(ctx, asWorker))
     const placer: Placer = (this.#placer = new Placer(ctx, {
       admission,
       worker,
       pulled: (id, peer) => {
         const owned = this.#owning.of(id)
-        if (owned?.step === 'pending')
+        if (owned === undefined) this.#arrays.pulled(id)
+        else if (owned.step === 'pending')
           this.#owning.tell(owned, { type: 'view.changed' }, `${ctx.nameOf(peer)} has room now`)
       }
     }))
@@ -79,13 +87,16 @@ export class Sessions {
         signal: (id, signal) => this.runs.signal(id, signal),
         freezeFork: (id) => this.runs.freezeFork(id)
       },
+      arrays: () => this.#arrays,
       strict,
       waits: (id) => this.#lookForPlace(id),
       left: (id) => {
+        this.#arrays.left(id)
         strict.left(id)
         this.#takeover.watch()
       }
     }))
+    this.#arrays = new Arrays(ctx, { records, admission, owning, placer, tasks })
     const keepers = (this.#keepers = new Keepers(ctx, records, owning))
     const runs = (this.runs = new Runs(ctx, {
       records,
@@ -93,6 +104,7 @@ export class Sessions {
       owning,
       keepers,
       strict,
+      tasks,
       unowned: (record) => this.#takeover.takeUp(record),
       ready: () => this.viewChanged()
     }))
@@ -238,6 +250,7 @@ export class Sessions {
   pause(done: (error?: MeshError) => void = () => {}): void {
     this.admission.paused = true
     this.runs.freezeAll()
+    this.#tasks.giveBack('paused by its owner')
     this.#ctx.changed('nodes')
     this.#ctx.ports.store.write([{ put: PAUSED_KEY, value: new Uint8Array() }], { sync: true }, done)
   }
@@ -254,6 +267,7 @@ export class Sessions {
     this.admission.draining = true
     // Others must hear of it before what moves looks for its next place.
     this.#ctx.changed('nodes')
+    this.#tasks.giveBack(`${this.#ctx.nameOf(this.#ctx.self)} is going down`)
     this.#owning.drain(done)
   }
 
@@ -263,20 +277,23 @@ export class Sessions {
 
   /** Sessions of others that run here, for "who uses this PC". */
   running(): SessionRecord[] {
-    return [...this.#owning.ids()].flatMap((id) => {
+    const sessions = [...this.#owning.ids()].flatMap((id) => {
       const record = this.records.all.get(id)
       return record !== undefined && record.runner === this.#ctx.self && record.state === 'running' ? [record] : []
     })
+    return [...sessions, ...this.#tasks.records]
   }
 
   viewChanged(): void {
     for (const id of this.#owning.ids()) this.#lookForPlace(id)
+    this.#arrays.viewChanged()
   }
 
   #lookForPlace(id: SessionId): void {
     const owned = this.#owning.of(id)
     if (owned?.step !== 'pending' || this.#ctx.ports.clock.mono() < owned.quietUntil) return
-    if (!this.#placer.hasCandidate(this.records.all.get(id)!)) return
+    const record = this.records.all.get(id)!
+    if (record.spec.array !== undefined || !this.#placer.hasCandidate(record)) return
     this.#owning.tell(owned, { type: 'view.changed' }, 'a PC that can take it is there')
   }
 
@@ -291,6 +308,7 @@ export class Sessions {
     const told = this.#ctx.summary(id)
     // A PC that ran it once need not be one of its keepers, who hear of a stop at once.
     if (told?.desired === 'stop') this.#discardHere(id)
+    if (told !== undefined) this.#tasks.heard(told)
     const mine = this.records.all.get(id)
     if (told === undefined || mine === undefined || told.owner === this.#ctx.self) return
     if (this.#owning.has(id) && compareVersion(told, mine) > 0) this.records.catchUp(told)
@@ -299,6 +317,7 @@ export class Sessions {
   linkUp(peer: PeerId): void {
     this.records.linkUp(peer)
     this.#placer.linkUp(peer)
+    this.#tasks.linkUp(peer)
   }
 
   linkDown(peer: PeerId): void {
@@ -310,10 +329,18 @@ export class Sessions {
     if (frame.t === 'bind') return this.#onBind(from, frame.record)
     if (frame.t === 'reserve') return this.#worker.reserve(from, frame)
     if (frame.t === 'cancel') return this.#worker.cancel(from, frame.id)
-    this.#placer.frame(from, frame)
+    if (frame.t === 'took') return this.#tasks.took(from, frame.id, frame.upTo)
+    if (frame.t === 'drop') return this.#tasks.drop(from, frame.id)
+    this.#toOwner(from, frame)
+  }
+
+  #toOwner(from: PeerId, frame: SchedFrame): void {
+    if (frame.t === 'did') this.#arrays.did(from, frame)
+    else this.#placer.frame(from, frame)
   }
 
   #onBind(from: PeerId, record: SessionRecord): void {
+    if (record.chunk !== undefined) return this.#tasks.bind(from, record, record.chunk)
     const id = record.id
     const mine = this.records.all.get(id)
     const self = this.#ctx.self

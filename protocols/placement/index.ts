@@ -6,4 +6,4 @@ export { createAdmission, closed, hold, grant, adopt, release, granted, HOLD_MS 
 export type { Admission, Offer } from './admission.ts'
 export { enter, leave, next } from './queue.ts'
 export type { WaitingAsk, WaitingQueue } from './queue.ts'
-export { SchedFrame } from './wire.ts'
+export { RESULTS_MAX, SchedFrame } from './wire.ts'

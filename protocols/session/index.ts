@@ -7,7 +7,7 @@ export {
   STATES,
   SUBMITTED_MAX_BYTES
 } from './record.ts'
-export type { Restart, SessionRecord, SessionSpec, SessionState, Why } from './record.ts'
+export type { Chunk, Progress, Restart, SessionRecord, SessionSpec, SessionState, Why } from './record.ts'
 export { RecordWire, RegFrame, SessionIdWire } from './wire.ts'
 export { sessionMachine } from './session.machine.ts'
 export type { SessionActions, SessionEvent, SessionInput } from './session.machine.ts'
@@ -21,6 +21,9 @@ export {
   TAKEOVER_AFTER_MS,
   waitsForPlace
 } from './keepers.ts'
+export { TASKS_MAX, TaskSet } from './task-set.ts'
+export { CHUNK_RANGES_MAX, chunkId, isTaskRun, progressOf, progressInWords, taskRun, taskSession } from './array.ts'
+export type { TaskRun } from './array.ts'
 export { summarize } from './summary.ts'
 export { firstEpochOf, isForceGenuine, reignOf, signForce } from './force.ts'
 export type { ForceTakeover } from './force.ts'

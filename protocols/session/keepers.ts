@@ -76,8 +76,9 @@ export function waitsForPlace({ state }: SessionRecord): boolean {
   return state === 'submitted' || state === 'placing' || state === 'pending'
 }
 
-/** A session whose run was lost with its PC starts again elsewhere only if it was asked for, or when none was under way. */
+/** A session whose run was lost with its PC starts again elsewhere only if it was asked for, or when none was under way; an array goes on. */
 export function survivesRunner(record: SessionRecord): boolean {
   const { restart } = record.spec
+  if (record.spec.array !== undefined) return true
   return record.startedAt === undefined || waitsForPlace(record) || restart === 'on-node-loss' || restart === 'always'
 }

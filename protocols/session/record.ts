@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { BlobRef, PeerId, SessionId } from '../ports.ts'
 import type { ForceTakeover } from './force.ts'
+import { TASKS_MAX } from './task-set.ts'
 
 /** A record stays under one frame with room for the envelope. */
 export const RECORD_MAX_BYTES = 48 * 1024
@@ -48,6 +49,8 @@ export interface SessionSpec {
   restart: Restart
   /** Never two runs, not for a moment; without the word of its keepers none. Absent: available. */
   mode?: 'strict'
+  /** An array: so many tasks of this one command, told apart by OMEGA_TASK, from 0 on. */
+  array?: number
   /** Somebody is attached and will send input. */
   stdin: boolean
   input?: BlobRef
@@ -58,6 +61,27 @@ export interface Why {
   sentence: string
   /** Every peer that was looked at, chosen first. */
   candidates: ReadonlyArray<{ peer: PeerId; name: string; score: number | null; reason: string }>
+}
+
+/** How far an array has come. Counts are for people; what is over is what a next owner goes on from. */
+export interface Progress {
+  done: number
+  /** Tried as often as the restart policy allows. */
+  failed: number
+  running: number
+  /** Done or failed: pairs of from and to. What has no room here is done once more after a takeover. */
+  over: readonly number[]
+  /** The first of those that failed, as pairs of from and to. */
+  failing: readonly number[]
+}
+
+/** What of an array a worker is given at a time. It is bound like a session, and stays its owner's. */
+export interface Chunk {
+  of: SessionId
+  /** Grows by one with each chunk of the epoch. */
+  n: number
+  /** Pairs of from and to. */
+  tasks: readonly number[]
 }
 
 export interface SessionRecord {
@@ -88,6 +112,10 @@ export interface SessionRecord {
   output?: BlobRef & { files: number }
   outputError?: string
   logBytes?: number
+  /** Of an array. */
+  progress?: Progress
+  /** This is no session but a part of one, on its way to a worker. */
+  chunk?: Chunk
   /** Milliseconds since 1970, of the peer that wrote each; for people only. */
   createdAt: number
   startedAt?: number
@@ -118,7 +146,14 @@ export const SpecInput = z.object({
     .min(0)
     .max(2 ** 50)
     .default(256 * 2 ** 20),
-  kind: z.literal('task').default('task'),
+  kind: z.enum(['task', 'array']).default('task'),
+  /** How many tasks of this command; each sees its number, from 0 on, in OMEGA_TASK. */
+  array: z
+    .number()
+    .int()
+    .min(1)
+    .max(TASKS_MAX, `an array has at most ${TASKS_MAX} tasks: let each task do more, or start several arrays`)
+    .optional(),
   mode: z.enum(['available', 'strict']).default('available'),
   constraints: z
     .object({

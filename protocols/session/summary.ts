@@ -1,6 +1,9 @@
 /** What every peer is told of a session, at each step: the record without what its keepers answer on demand. Under 2 KiB. */
 import type { SessionRecord } from './record.ts'
 
+/** Ranges of failed tasks that everyone is told. */
+const FAILING_MAX = 8
+
 export function summarize(record: SessionRecord): SessionRecord {
   let room = 400
   const args: string[] = []
@@ -15,6 +18,9 @@ export function summarize(record: SessionRecord): SessionRecord {
     restarts: [],
     tried: record.tried.slice(-1),
     history: record.history.slice(-1)
+  }
+  if (record.progress !== undefined) {
+    summary.progress = { ...record.progress, over: [], failing: record.progress.failing.slice(0, 2 * FAILING_MAX) }
   }
   if (record.why !== undefined) {
     summary.why = { sentence: record.why.sentence.slice(0, 300), candidates: [] }

@@ -1,7 +1,9 @@
 /** Plane `reg`: the records of sessions between owners and keepers. A record is at most RECORD_MAX_BYTES. */
 import { z } from 'zod'
+import { CHUNK_RANGES_MAX, OVER_RANGES_MAX } from './array.ts'
 import { RESTARTS, STATES } from './record.ts'
 import type { SessionRecord } from './record.ts'
+import { TASKS_MAX } from './task-set.ts'
 
 export const SessionIdWire = z.string().regex(/^[0-9a-f]{32}$/)
 const peer = z.string().min(1).max(64)
@@ -22,8 +24,23 @@ const Spec = z.looseObject({
   notOn: z.string().max(128).optional(),
   restart: z.enum(RESTARTS),
   mode: z.literal('strict').optional(),
+  array: z.int().min(1).max(TASKS_MAX).optional(),
   stdin: z.boolean(),
   input: z.looseObject(blob).optional()
+})
+
+const count = z.int().min(0).max(TASKS_MAX)
+const Progress = z.looseObject({
+  done: count,
+  failed: count,
+  running: count,
+  over: z.array(count).max(2 * OVER_RANGES_MAX),
+  failing: z.array(count).max(2 * OVER_RANGES_MAX)
+})
+const Chunk = z.looseObject({
+  of: SessionIdWire,
+  n: z.int().min(0),
+  tasks: z.array(count).max(2 * CHUNK_RANGES_MAX)
 })
 
 const Candidate = z.looseObject({
@@ -63,6 +80,8 @@ export const RecordWire = z.looseObject({
   output: z.looseObject({ ...blob, files: z.int().min(0) }).optional(),
   outputError: text.optional(),
   logBytes: z.int().min(0).optional(),
+  progress: Progress.optional(),
+  chunk: Chunk.optional(),
   createdAt: when,
   startedAt: when.optional(),
   endedAt: when.optional(),

@@ -324,6 +324,20 @@ test('ps shows what lives, with -a what has ended too, over more than one page',
   expect(new Set(await ids('-a')).size).toBe(1200)
 })
 
+test('an array is one row with how far it has come, and one that is none is refused before it is sent', async () => {
+  const tasks = { total: 1000, done: 990, failed: 4, running: 6, failing: [7, 8, 12, 15] }
+  api.sessionsNow = [sessionOf('a'.repeat(32), 'ann', { runner: null, tasks })]
+  expect((await omega('ps')).out).toMatch(/aaaaaaaa +running 990\/1000, 4 failed +6 tasks/)
+  expect((await omega('show', 'aaaaaaaa')).out).toContain('failed    7, 12-14\n')
+  for (const count of ['0', '1.5', '0-99', 'many'])
+    expect(await omega('submit', '--no-files', '--array', count, '--', 'true')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('give how many tasks')
+    })
+  const plain = await omega('logs', 'a'.repeat(32))
+  expect(plain).toMatchObject({ code: 1, err: expect.stringContaining('--task 0') })
+})
+
 test('for a person: a table with names, and no value where nothing was read', async () => {
   api.nodesNow = [
     nodeOf('p1', 'den', true),

@@ -55,6 +55,12 @@ test('two hundred seeds break no promise, and come to every rare thing', { timeo
   expect(Object.keys(report.faults).length).toBeGreaterThan(25)
 })
 
+test('forty seeds of arrays: each result is counted once, and none is lost', { timeout: 300_000 }, async () => {
+  const report = await explore({ families: ['arrays'], first: FIRST, seeds: 40, workers: 2, faultPhaseMs: 25_000 })
+  expect(report.failures).toEqual([])
+  expect(report.seeds).toBe(40)
+})
+
 test('what is found does not depend on the number of threads', { timeout: 120_000 }, async () => {
   const hashes = async (workers: number): Promise<string[]> => {
     const found: [number, string][] = []

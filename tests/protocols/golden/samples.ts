@@ -119,6 +119,7 @@ const record: SessionRecord = {
     notOn: 'lark',
     restart: 'on-node-loss',
     mode: 'strict',
+    array: 100,
     stdin: true,
     input: { hash: HASH, bytes: 4096 }
   },
@@ -146,6 +147,8 @@ const record: SessionRecord = {
   output: { hash: HASH, bytes: 512, files: 3 },
   outputError: 'one file was left out',
   logBytes: 99,
+  progress: { done: 57, failed: 3, running: 4, over: [0, 58, 60, 62], failing: [7, 10] },
+  chunk: { of: ID, n: 3, tasks: [58, 60, 62, 64] },
   createdAt: WALL,
   startedAt: WALL + 1000,
   endedAt: WALL + 2000,
@@ -273,7 +276,21 @@ export const SAMPLES: Readonly<Record<string, Samples>> = {
     cancel: sched({ t: 'cancel', id: ID }),
     bind: sched({ t: 'bind', record }),
     bound: sched({ t: 'bound', id: ID, epoch: 3 }),
-    unbound: sched({ t: 'unbound', id: ID, why: 'the room was given away' })
+    unbound: sched({ t: 'unbound', id: ID, why: 'the room was given away' }),
+    did: sched({
+      t: 'did',
+      id: ID,
+      of: ID,
+      epoch: 3,
+      from: 7,
+      list: [
+        [12, 0, 950],
+        [13, null, 20]
+      ],
+      over: { why: 'done', blame: false }
+    }),
+    took: sched({ t: 'took', id: ID, upTo: 9 }),
+    drop: sched({ t: 'drop', id: ID })
   },
   reg: {
     put: reg({ t: 'put', n, record }),

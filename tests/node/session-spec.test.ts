@@ -1,0 +1,21 @@
+/** What a door asks for, as a session: what cannot be is refused in words. */
+import { expect, test } from 'vitest'
+import { SpecInput } from '../../protocols/session/index.ts'
+import { specOf } from '../../node/session-spec.ts'
+
+const ANN = { name: 'ann', role: 'user', via: 'local' } as const
+const asked = (more: Partial<SpecInput>) => () => specOf(SpecInput.parse({ app_uri: 'exec:true', ...more }), ANN)
+
+test('an array is a session with a number of tasks', () => {
+  expect(asked({ array: 100 })().array).toBe(100)
+  expect(asked({ kind: 'array', array: 1 })().array).toBe(1)
+  expect(asked({})()).not.toHaveProperty('array')
+})
+
+test.each<[Partial<SpecInput>, string]>([
+  [{ kind: 'array' }, 'says how many tasks'],
+  [{ array: 5, mode: 'strict' }, 'never strict'],
+  [{ array: 5, stdin: true }, 'take no input']
+])('%j is refused: %s', (input, why) => {
+  expect(asked(input)).toThrow(why)
+})
