@@ -98,6 +98,26 @@ describe.skipIf(browserMissing())('in Chromium', TIME, () => {
     await at.page.getByText('not available: macOS does not tell it for each core').waitFor()
   })
 
+  test('an array shows how far it has come, what failed, and what any task wrote', async () => {
+    await using at = await visit({})
+    const tasks = { total: 1000, done: 412, failed: 4, running: 12, failing: [7, 8, 12, 15] }
+    const array = { ...at.peer.mesh.sessions[0]!, runner: null, placement: null, exit: null, tasks }
+    at.peer.mesh.sessions[0] = array
+    await signIn(at.peer, at.page, `/sessions/${array.id}`)
+    await at.page.getByText('412 of 1,000 tasks done, 4 failed, 12 running').waitFor()
+    await at.page.getByText('Failed: 7, 12–14').waitFor()
+    at.peer.setSession({ ...array, tasks: { ...tasks, done: 500 } })
+    await at.page.getByText('500 of 1,000 tasks done, 4 failed, 12 running').waitFor()
+    await at.page.getByLabel('What task').fill('13')
+    await at.page.getByRole('button', { name: 'Show what it wrote' }).click()
+    await at.page.getByRole('heading', { name: 'Output of task 13' }).waitFor()
+    await at.page.getByText('step 1').first().waitFor()
+    expect(await seriousFindings(at.page)).toEqual([])
+    await at.page.goto(`${at.peer.url}/#/sessions`)
+    await at.page.getByRole('row', { name: array.command }).getByText('12 tasks').waitFor()
+    expect(faults(at.browser)).toEqual([])
+  })
+
   test('a wrong password is refused with its reason, the right one enters, signing out ends it', async () => {
     await using at = await visit({})
     await at.page.goto(at.peer.url)

@@ -1,7 +1,7 @@
 /** The sentence at the top of the dashboard. */
 import { expect, test } from 'vitest'
 import type { NodeView, SessionView } from '../../node/http/views.ts'
-import { activity, headline, shorten } from '../../ui/lib/sentence.ts'
+import { activity, headline, progressOf, rangesOf, shorten, whyThere } from '../../ui/lib/sentence.ts'
 import { fakeMesh } from './fake-mesh.ts'
 
 const [model] = fakeMesh('office').nodes as [NodeView]
@@ -43,6 +43,14 @@ test.each([
   [sessions('lost', 'frozen'), 'Two are stuck.']
 ])('%# sessions are summed up', (given, said) => {
   expect(activity(given, nameOf)).toBe(said)
+})
+
+test('an array says how far it has come, and which tasks failed as far as they are known', () => {
+  const tasks = { total: 1000, done: 412, failed: 4, running: 12, failing: [7, 8, 12, 15] }
+  expect(progressOf(tasks)).toBe('412 of 1,000 tasks done, 4 failed, 12 running')
+  expect(rangesOf(tasks)).toBe('7, 12–14')
+  expect(rangesOf({ ...tasks, failed: 9 })).toBe('7, 12–14 and more')
+  expect(whyThere({ ...job, state: 'running', runner: null, placement: null, tasks }, nameOf)).toBe(progressOf(tasks))
 })
 
 test('a long command is cut with a sign', () => {

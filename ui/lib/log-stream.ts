@@ -24,12 +24,18 @@ export interface LogEvents {
 }
 
 /** Follows until the session has ended or the signal says stop. Never throws. */
-export async function followLog(id: string, signal: AbortSignal, events: LogEvents): Promise<void> {
+export async function followLog(
+  id: string,
+  task: number | undefined,
+  signal: AbortSignal,
+  events: LogEvents
+): Promise<void> {
+  const which = task === undefined ? '' : `&task=${task}`
   let offset = 0
   let pauseMs = RETRY_MIN_MS
   while (!signal.aborted) {
     try {
-      const response = await request('GET', `/sessions/${id}/logs?from=${offset}&follow=1`, undefined, signal)
+      const response = await request('GET', `/sessions/${id}/logs?from=${offset}&follow=1${which}`, undefined, signal)
       events.trouble(null)
       for await (const line of logLines(response, signal)) {
         pauseMs = RETRY_MIN_MS

@@ -13,8 +13,8 @@ export class Output {
   readonly #stop = new AbortController()
   #frame = 0
 
-  follow(id: string, onended: (session: SessionView) => void): void {
-    void followLog(id, this.#stop.signal, {
+  follow(id: string, task: number | undefined, onended: (session: SessionView) => void): void {
+    void followLog(id, task, this.#stop.signal, {
       output: (stream, bytes) => {
         this.#text.take(stream, bytes)
         this.#frame ||= requestAnimationFrame(() => this.#draw())

@@ -72,13 +72,36 @@ export function activity(sessions: readonly SessionView[], nameOf: (peerId: stri
 
 /** Why it runs where it runs, on a line that names the PC already; of one that does not run, what keeps it. */
 export function whyThere(
-  session: Pick<SessionView, 'state' | 'placement' | 'reason' | 'runner'>,
+  session: Pick<SessionView, 'state' | 'placement' | 'reason' | 'runner' | 'tasks'>,
   nameOf: (peerId: string) => string
 ): string {
+  if (session.tasks && activityOf(session) === 'runs' && session.tasks.running) return progressOf(session.tasks)
   if (activityOf(session) !== 'runs' || !session.placement) return session.reason
   const { sentence } = session.placement
   const name = session.runner ? `${nameOf(session.runner)}: ` : ''
   return name !== '' && sentence.startsWith(name) ? sentence.slice(name.length) : sentence
+}
+
+type Tasks = NonNullable<SessionView['tasks']>
+
+/** "412 of 1,000 tasks done, 3 failed, 12 running". */
+export function progressOf({ total, done, failed, running }: Tasks): string {
+  const parts = [`${done.toLocaleString('en')} of ${total.toLocaleString('en')} ${total === 1 ? 'task' : 'tasks'} done`]
+  if (failed) parts.push(`${failed.toLocaleString('en')} failed`)
+  if (running) parts.push(`${running.toLocaleString('en')} running`)
+  return parts.join(', ')
+}
+
+/** "7, 12–14 and more": the failed ones, as far as they are told. */
+export function rangesOf({ failing, failed }: Tasks): string {
+  const words: string[] = []
+  let told = 0
+  for (let i = 0; i + 1 < failing.length; i += 2) {
+    const [from, to] = [failing[i]!, failing[i + 1]!]
+    told += to - from
+    words.push(to - from === 1 ? String(from) : `${from}–${to - 1}`)
+  }
+  return `${words.join(', ')}${told < failed ? ' and more' : ''}`
 }
 
 export function shorten(text: string, max: number): string {

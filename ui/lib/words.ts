@@ -34,13 +34,14 @@ const SESSION: Record<SessionView['state'], StateWord> = {
   frozen: { word: 'frozen', mark: 'half', tone: 'warn' },
   failed: { word: 'failed', mark: 'half', tone: 'warn' }
 }
-export function sessionWord(session: Pick<SessionView, 'state' | 'exit'>): StateWord {
+export function sessionWord(session: Pick<SessionView, 'state' | 'exit' | 'tasks'>): StateWord {
   const word = SESSION[session.state]
   const { exit } = session
   if (session.state !== 'finished' || !exit || exit.code === 0) return word
+  const failed = session.tasks ? `${session.tasks.failed.toLocaleString('en')} failed` : undefined
   return {
     ...word,
-    word: exit.signal ? `ended by ${exit.signal}` : `exit code ${exit.code}`,
+    word: failed ?? (exit.signal ? `ended by ${exit.signal}` : `exit code ${exit.code}`),
     mark: 'half',
     tone: 'warn'
   }
