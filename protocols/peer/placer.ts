@@ -13,7 +13,7 @@ import type { PeerContext } from './context.ts'
 import type { Worker } from './worker.ts'
 
 /** Workers asked at once, and queues in which a session waits. */
-const ASK_AT_ONCE = 3
+const ASK_AT_ONCE = 4
 /** A worker answers a reservation from memory; slower means it is stalled or gone. */
 const RESERVE_MS = 1_000
 /** When one holds room, a better one that has not answered yet gets so much more time. */

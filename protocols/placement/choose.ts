@@ -39,6 +39,12 @@ export const WEIGHTS = {
 export const STALE_MS = 6_000
 /** Peers ranked for a session and named in its record with their reasons; the others are counted. */
 export const REASONS_MAX = 24
+/**
+ * Above so many that could take it, a few are drawn and only those are scored: many submitters whose views are equally old
+ * would all ask the same best ones (PROTOCOLS.md 2.3).
+ */
+const DRAW_ABOVE = 16
+const DRAWN = 8
 /** Full peers ranked for a session that finds no room. */
 const FULL_MAX = 8
 /** Characters of one reason: RecordWire takes no longer one. */
@@ -54,19 +60,46 @@ export interface Choice {
 }
 
 export function choose(view: PlacementView, ask: Ask, now: number, random: () => number): Choice {
-  const ranked: Choice['ranked'] = []
-  const full: Choice['full'] = []
-  let able = 0
+  const able: number[] = []
+  const busy: number[] = []
   for (let i = 0; i < view.size; i++) {
     const no = obstacle(view, i, ask, now)
-    if (no === undefined) {
-      able++
-      insert(ranked, view.peers[i]!, score(view, i, ask, now, random), REASONS_MAX)
-    } else if (no === WORDS.freeCpu || no === WORDS.freeMemory) {
-      insert(full, view.peers[i]!, score(view, i, ask, now, random), FULL_MAX)
-    }
+    if (no === undefined) able.push(i)
+    else if (no === WORDS.freeCpu || no === WORDS.freeMemory) busy.push(i)
   }
-  return { ranked, full, able }
+  const rank = (rows: readonly number[], max: number): Choice['ranked'] => {
+    const ranked: Choice['ranked'] = []
+    for (const i of rows) insert(ranked, view.peers[i]!, score(view, i, ask, now, random), max)
+    return ranked
+  }
+  const free = draw(view, able, view.freeCpu, ask, random)
+  const full = draw(view, busy, view.offerCpu, ask, random)
+  return { ranked: rank(free, REASONS_MAX), full: rank(full, FULL_MAX), able: able.length }
+}
+
+/** One of each of DRAWN parts of equal room, at random; who has the files is always among them. */
+function draw(
+  view: PlacementView,
+  rows: readonly number[],
+  cpu: Float64Array,
+  ask: Ask,
+  random: () => number
+): readonly number[] {
+  if (rows.length <= DRAW_ABOVE) return rows
+  const slots = (i: number): number => Math.max(1, Math.floor(cpu[i]! / Math.max(1, ask.cpuMilli)))
+  let total = 0
+  for (const i of rows) total += slots(i)
+  const drawn: number[] = []
+  let reached = 0
+  let at = random() * (total / DRAWN)
+  for (const i of rows) {
+    reached += slots(i)
+    if (reached <= at && ask.near !== view.peers[i]) continue
+    drawn.push(i)
+    // The next one is in a part that this row does not reach into.
+    for (let part = Math.floor((at * DRAWN) / total); at < reached;) at = ((++part + random()) * total) / DRAWN
+  }
+  return drawn
 }
 
 function insert(ranked: Choice['ranked'], peer: PeerId, score: number, max: number): void {
@@ -168,18 +201,21 @@ export function explain(
   })
   const more = view.size - candidates.length
   const rest = more > 0 ? ` (and ${more} more PCs, not listed)` : ''
-  return { sentence: sentence(view, ask, chosen, candidates, choice.able) + rest, candidates }
+  return { sentence: sentence(view, ask, chosen, candidates, choice) + rest, candidates }
 }
 
-/** The chosen one, then the best, then the others by name: as many rows of the view as an account has. */
-function rowsToShow(view: PlacementView, { ranked }: Choice, chosen: PeerId | undefined): number[] {
+/**
+ * The chosen one, then the best, then the others by name: as many rows of the view as an account has. Where a few were
+ * drawn from many, the others were not even looked at.
+ */
+function rowsToShow(view: PlacementView, { ranked, able }: Choice, chosen: PeerId | undefined): number[] {
   const shown = new Set<number>()
   for (const peer of [...(chosen === undefined ? [] : [chosen]), ...ranked.map((entry) => entry.peer)]) {
     const i = view.index.get(peer)
     if (i !== undefined && shown.size < REASONS_MAX) shown.add(i)
   }
   const room = REASONS_MAX - shown.size
-  if (room === 0) return [...shown]
+  if (room === 0 || ranked.length < Math.min(able, REASONS_MAX)) return [...shown]
   const others: number[] = []
   for (let i = 0; i < view.size; i++) if (!shown.has(i)) others.push(i)
   others.sort((a, b) => (view.names[a]! < view.names[b]! ? -1 : 1))
@@ -191,7 +227,7 @@ function sentence(
   ask: Ask,
   chosen: PeerId | undefined,
   rows: Why['candidates'],
-  able: number
+  { able, ranked }: Choice
 ): string {
   const i = chosen === undefined ? undefined : view.index.get(chosen)
   if (i === undefined) {
@@ -204,7 +240,8 @@ function sentence(
   const name = view.names[i]!
   if (ask.on !== undefined) return `${name}: asked for by name; ${praise(view, i, ask)}`
   if (able <= 1) return `${name}: the only PC that can take it; ${praise(view, i, ask)}`
-  return `${name}: best of ${able}; ${praise(view, i, ask)}`
+  const of = ranked.length < Math.min(able, REASONS_MAX) ? `${ranked.length} drawn from ${able}` : able
+  return `${name}: best of ${of}; ${praise(view, i, ask)}`
 }
 
 function praise(view: PlacementView, i: number, ask: Ask): string {

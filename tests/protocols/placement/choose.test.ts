@@ -194,3 +194,44 @@ test('what is chosen passes the filter and best comes first, whatever the view h
     })
   )
 })
+
+test('above sixteen that could take it, eight are drawn, and those with more room more often', () => {
+  const view = viewOf(...Array.from({ length: 200 }, (_, i) => row(`pc${i}`, i < 20 ? { offerCpuMilli: 40_000 } : {})))
+  const times = { large: 0, small: 0 }
+  let seed = 1
+  const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
+  for (let n = 0; n < 500; n++) {
+    const choice = choose(view, ask(), NOW, random)
+    expect(choice.able).toBe(200)
+    expect(new Set(choice.ranked.map((entry) => entry.peer)).size).toBe(choice.ranked.length)
+    expect(choice.ranked.length).toBeGreaterThan(5)
+    expect(choice.ranked.length).toBeLessThanOrEqual(8)
+    for (const { peer } of choice.ranked) times[Number(peer.slice(2)) < 20 ? 'large' : 'small']++
+  }
+  // 20 PCs with 40 slots each stand for 800 of 1,520.
+  expect(times.large / (times.large + times.small)).toBeGreaterThan(0.48)
+  expect(times.large / (times.large + times.small)).toBeLessThan(0.57)
+})
+
+test('who has the files is among those that are drawn, and the account says of how many', () => {
+  const view = viewOf(...Array.from({ length: 100 }, (_, i) => row(`pc${i}`)))
+  for (const random of [() => 0, () => 0.5, () => 0.999]) {
+    const choice = choose(view, ask({ near: 'pc37' }), NOW, random)
+    expect(choice.ranked[0]!.peer).toBe('pc37')
+    const why = explain(view, ask(), choice, 'pc37', new Map(), NOW)
+    expect(why.sentence).toContain(`best of ${choice.ranked.length} drawn from 100; `)
+    expect(why.sentence).toContain(`(and ${100 - choice.ranked.length} more PCs, not listed)`)
+  }
+})
+
+test('sixteen are all scored', () => {
+  const view = viewOf(...Array.from({ length: 16 }, (_, i) => row(`pc${i}`)))
+  expect(order(view, ask())).toHaveLength(16)
+})
+
+test('where many are full, the queues are drawn, too', () => {
+  const view = viewOf(...Array.from({ length: 100 }, (_, i) => row(`pc${i}`, { grantedCpuMilli: 4000 })))
+  const queues = (at: number): string[] => choose(view, ask(), NOW, () => at).full.map((entry) => entry.peer)
+  expect(queues(0.1)).toHaveLength(8)
+  expect(queues(0.9).filter((peer) => queues(0.1).includes(peer))).toEqual([])
+})
