@@ -33,6 +33,7 @@ export function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
     ...(constraints.not_on === undefined ? {} : { notOn: constraints.not_on }),
     restart: input.restart,
     ...(input.mode === 'strict' ? { mode: input.mode } : {}),
+    ...(input.priority === 2 ? {} : { class: input.priority }),
     ...(input.array === undefined ? {} : { array: input.array }),
     stdin: input.stdin,
     ...(input.inputs === undefined ? {} : { input: input.inputs })

@@ -125,6 +125,7 @@ export function sessionView(
     memoryBytes: spec.memoryBytes,
     restart: spec.restart,
     mode: spec.mode ?? 'available',
+    priority: spec.class ?? 2,
     tasks: tasksView(record),
     exit: record.exit ?? null,
     output: record.output ?? null,

@@ -206,7 +206,7 @@ export async function show(client: Client, id: string, flags: Json): Promise<num
       `frozen    an older run is kept on ${name(peer)}; \`omega stop --fork ${session.id.slice(0, 8)}\` discards it`
     )
   print(
-    `asked     ${session.cpuMilli / 1000} cores, ${Math.round(session.memoryBytes / 2 ** 20)} MiB; restart ${session.restart}; ${session.mode}; by ${session.user} on ${name(session.submitter)}`
+    `asked     ${session.cpuMilli / 1000} cores, ${Math.round(session.memoryBytes / 2 ** 20)} MiB; restart ${session.restart}; ${session.mode}; class ${session.priority}; by ${session.user} on ${name(session.submitter)}`
   )
   if (session.exit !== null)
     print(`exit      ${session.exit.signal === null ? `code ${session.exit.code}` : `signal ${session.exit.signal}`}`)

@@ -130,6 +130,7 @@ function build(ended: (code: number | undefined) => void): Command {
         '--array <count>',
         'so many tasks of it, wherever there is room; each sees its number, from 0 on, in OMEGA_TASK, and how many there are in OMEGA_TASK_COUNT; files that tasks write do not come back'
       )
+      .option('--class <0-4>', 'where there is no room, 0 goes first and 4 last; without it 2')
       .option('--strict', 'never two runs of it, not for a moment; needs most of its keepers to run at all')
       .option('--files', 'send the current folder whatever it is')
       .option('--no-files', 'leave the current folder here')

@@ -17,6 +17,7 @@ export interface RunFlags {
   env?: string[]
   restart?: string
   array?: string
+  class?: string
   strict?: boolean
   files?: boolean
   json?: boolean
@@ -122,6 +123,7 @@ async function create(
     ...(travelling === undefined ? {} : { inputs: travelling.input }),
     ...(flags.restart === undefined ? {} : { restart: flags.restart }),
     ...(flags.array === undefined ? {} : { kind: 'array', array: tasks(flags.array) }),
+    ...(flags.class === undefined ? {} : { priority: priority(flags.class) }),
     ...(flags.strict === true ? { mode: 'strict' } : {}),
     stdin
   }
@@ -164,6 +166,12 @@ function tasks(text: string): number {
   if (!/^\d+$/.test(text) || count < 1)
     throw new MeshError('BAD_REQUEST', `--array ${text}: give how many tasks, such as 100; they are numbered from 0 on`)
   return count
+}
+
+function priority(text: string): number {
+  if (!/^[0-4]$/.test(text))
+    throw new MeshError('BAD_REQUEST', `--class ${text}: give a class from 0 (goes first) to 4 (goes last)`)
+  return Number(text)
 }
 
 function number(text: string, flag: string, what: string): number {

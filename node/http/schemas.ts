@@ -168,6 +168,7 @@ export const SessionBody = z.object({
   memoryBytes: z.number(),
   restart: z.string(),
   mode: z.enum(['available', 'strict']),
+  priority: z.number(),
   tasks: z
     .object({ total: count, done: count, failed: count, running: count, failing: z.array(z.number()) })
     .nullable(),

@@ -167,6 +167,8 @@ export interface SessionView {
   memoryBytes: number
   restart: string
   mode: 'available' | 'strict'
+  /** Where there is no room, class 0 goes first and 4 last. */
+  priority: number
   /** Of an array: how far it has come. `failing`: numbers of failed tasks as pairs of from and to, the first of them. */
   tasks: { total: number; done: number; failed: number; running: number; failing: number[] } | null
   exit: { code: number | null; signal: string | null } | null

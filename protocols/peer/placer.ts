@@ -211,7 +211,8 @@ export class Placer {
       id: record.id,
       cpu: record.spec.cpuMilli,
       mem: record.spec.memoryBytes,
-      wait: true
+      wait: true,
+      ...(record.spec.class === undefined ? {} : { class: record.spec.class })
     } as const
     for (const [rank, peer] of candidates.entries()) {
       asked.set(peer, { rank, state: 'asked', readAt: this.#charge(peer, record, 1) })

@@ -22,6 +22,9 @@ export type WaitingQueue = WaitingAsk[]
 export const WAITING_MAX = 256
 /** An owner that still wants its place asks again each 30 s. */
 export const WAITING_MS = 45_000
+/** Who waits for so long goes up by a class, but never among the most urgent. */
+export const CLASS_UP_MS = 600_000
+const BEST_BY_AGE = 1
 /** Smaller asks pass a large one for so long; then the room that comes is kept together for it. */
 export const PASS_OVER_MS = 10_000
 
@@ -33,10 +36,19 @@ export function enter(queue: WaitingQueue, ask: Omit<WaitingAsk, 'since' | 'unti
     return known + 1
   }
   if (queue.length >= WAITING_MAX) return undefined
-  let at = queue.length
-  while (at > 0 && queue[at - 1]!.class > ask.class) at--
-  queue.splice(at, 0, { ...ask, since: now, until: now + WAITING_MS })
-  return at + 1
+  queue.push({ ...ask, since: now, until: now + WAITING_MS })
+  order(queue, now)
+  return queue.findIndex((one) => one.session === ask.session) + 1
+}
+
+/** By class, then by age; the order of those that came in one moment stays. */
+function order(queue: WaitingQueue, now: number): void {
+  queue.sort((a, b) => classNow(a, now) - classNow(b, now) || a.since - b.since)
+}
+
+function classNow(ask: WaitingAsk, now: number): number {
+  const raised = ask.class - Math.floor((now - ask.since) / CLASS_UP_MS)
+  return Math.min(ask.class, Math.max(BEST_BY_AGE, raised))
 }
 
 export function leave(queue: WaitingQueue, session: SessionId, by: PeerId): void {
@@ -47,6 +59,7 @@ export function leave(queue: WaitingQueue, session: SessionId, by: PeerId): void
 /** The first that has room now: it has left the queue, and its room is held. */
 export function next(queue: WaitingQueue, admission: Admission, now: number): WaitingAsk | undefined {
   dropLapsed(queue, now)
+  order(queue, now)
   for (const [at, one] of queue.entries()) {
     if (hold(admission, one.session, one, one.by, now) === undefined) {
       queue.splice(at, 1)

@@ -49,6 +49,8 @@ export interface SessionSpec {
   restart: Restart
   /** Never two runs, not for a moment; without the word of its keepers none. Absent: available. */
   mode?: 'strict'
+  /** Which waits where there is no room: 0 goes first, 4 last. Absent: 2. */
+  class?: number
   /** An array: so many tasks of this one command, told apart by OMEGA_TASK, from 0 on. */
   array?: number
   /** Somebody is attached and will send input. */
@@ -155,6 +157,8 @@ export const SpecInput = z.object({
     .max(TASKS_MAX, `an array has at most ${TASKS_MAX} tasks: let each task do more, or start several arrays`)
     .optional(),
   mode: z.enum(['available', 'strict']).default('available'),
+  /** Class: where there is no room, 0 goes first and 4 last. */
+  priority: z.number().int().min(0).max(4).default(2),
   constraints: z
     .object({
       on: z.string().max(128).optional(),

@@ -24,6 +24,7 @@ const Spec = z.looseObject({
   notOn: z.string().max(128).optional(),
   restart: z.enum(RESTARTS),
   mode: z.literal('strict').optional(),
+  class: z.int().min(0).max(4).optional(),
   array: z.int().min(1).max(TASKS_MAX).optional(),
   stdin: z.boolean(),
   input: z.looseObject(blob).optional()

@@ -12,6 +12,12 @@ test('an array is a session with a number of tasks', () => {
   expect(asked({})()).not.toHaveProperty('array')
 })
 
+test('a priority is a class, and the usual one need not be said', () => {
+  expect(asked({ priority: 0 })().class).toBe(0)
+  expect(asked({})()).not.toHaveProperty('class')
+  expect(asked({ priority: 5 })).toThrow()
+})
+
 test.each<[Partial<SpecInput>, string]>([
   [{ kind: 'array' }, 'says how many tasks'],
   [{ array: 5, mode: 'strict' }, 'never strict'],

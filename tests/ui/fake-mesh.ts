@@ -409,6 +409,7 @@ function session(job: Job, i: number, nodes: NodeView[], now: number): SessionVi
     memoryBytes: 2 * GIB,
     restart: 'on-node-loss',
     mode: 'available',
+    priority: 2,
     tasks: null,
     exit: job.exit ?? null,
     output: job.state === 'finished' ? { hash: 'ab'.repeat(32), bytes: 1_300_000, files: 12 } : null,

@@ -320,6 +320,7 @@ export function sessionOf(id: string, user: string, some: Partial<SessionView> =
     memoryBytes: 2 ** 28,
     restart: 'no',
     mode: 'available',
+    priority: 2,
     tasks: null,
     exit: null,
     output: null,

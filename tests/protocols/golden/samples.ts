@@ -119,6 +119,7 @@ const record: SessionRecord = {
     notOn: 'lark',
     restart: 'on-node-loss',
     mode: 'strict',
+    class: 1,
     array: 100,
     stdin: true,
     input: { hash: HASH, bytes: 4096 }

@@ -165,6 +165,24 @@ test('a stop, said anywhere, ends the tasks everywhere and says how far it came'
   for (const pc of mesh.pcs) expect(pc.peer!.sessions.granted()).toEqual({ cpuMilli: 0, memoryBytes: 0 })
 })
 
+test('where everything is full, the class says who has the next room', () => {
+  const mesh = formed(511, 2)
+  const full = Array.from({ length: 8 }, () => mesh.submit(0, 'sleep 20'))
+  mesh.until(() => full.every((job) => mesh.session(job.id)?.state === 'running'), { withinMs: 9000, what: 'full' })
+  const [last, usual, first] = [4, 2, 0].map((rank) => {
+    const job = mesh.submit(1, 'sleep 1', { class: rank, cpuMilli: 4000 })
+    mesh.run(1000)
+    return job
+  })
+  const startOf = (job: Job | undefined): number => mesh.session(job?.id)?.startedAt ?? Infinity
+  mesh.until(() => [last, usual, first].every((job) => mesh.session(job?.id)?.state === 'finished'), {
+    withinMs: 60_000,
+    what: 'all have run'
+  })
+  expect(startOf(first)).toBeLessThanOrEqual(startOf(usual))
+  expect(startOf(usual)).toBeLessThan(startOf(last))
+})
+
 test('a session beside it gets its turn, though the array would fill everything', () => {
   const mesh = formed(509, 2)
   started(mesh, 1000, 'sleep 1')

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createAdmission, enter, grant, granted, leave, next, release } from '../../../protocols/placement/index.ts'
 import type { WaitingQueue } from '../../../protocols/placement/index.ts'
-import { PASS_OVER_MS, WAITING_MAX, WAITING_MS } from '../../../protocols/placement/queue.ts'
+import { CLASS_UP_MS, PASS_OVER_MS, WAITING_MAX, WAITING_MS } from '../../../protocols/placement/queue.ts'
 
 const OFFER = { cpuMilli: 4000, memoryBytes: 1000 }
 const ask = (session: string, cpuMilli: number, rank = 2) => ({
@@ -36,6 +36,23 @@ test('room that comes goes by class, then by age, and is held for who gets it', 
   expect(admission.claims.has('urgent')).toBe(true)
   release(admission, 'r1')
   expect(drawn(queue, admission, 6)).toEqual(['old'])
+})
+
+test('who waits goes up by a class each ten minutes, never among the most urgent, and keeps its place for those of its class', () => {
+  const order = (now: number): string[] => {
+    const queue: WaitingQueue = []
+    enter(queue, ask('last', 1000, 4), 0)
+    enter(queue, ask('usual', 1000, 2), 1000)
+    // Asked again each half a minute, as an owner does.
+    for (let at = 30_000; at <= now; at += 30_000)
+      for (const { session } of [...queue]) enter(queue, ask(session, 0), at)
+    enter(queue, ask('fresh', 1000, 1), now)
+    enter(queue, ask('urgent', 1000, 0), now)
+    return drawn(queue, createAdmission({ cpuMilli: 99_000, memoryBytes: 0 }), now)
+  }
+  expect(order(60_000)).toEqual(['urgent', 'fresh', 'usual', 'last'])
+  expect(order(CLASS_UP_MS + 30_000)).toEqual(['urgent', 'usual', 'fresh', 'last'])
+  expect(order(10 * CLASS_UP_MS)).toEqual(['urgent', 'last', 'usual', 'fresh'])
 })
 
 test('who asks again keeps the place; who does not is dropped in the end', () => {
