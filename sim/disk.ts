@@ -148,6 +148,11 @@ export class SimDisk {
   }
 
   /** Pairs as a program sees them now. */
+  /** What a program reads there now. */
+  keys(prefix: string): string[] {
+    return this.#read(prefix).map(([key]) => key)
+  }
+
   get size(): number {
     return this.#view.size
   }

@@ -45,16 +45,24 @@ export class Keepers {
   }
 
   /** A member came, went or died: its sessions may be taken over after a while. */
-  membersChanged(): void {
+  membersChanged(inMs = REPLACE_KEEPER_MS): void {
     this.#timer ??= this.#ctx.ports.clock.setTimeout(() => {
       this.#timer = undefined
       for (const id of this.#owning.ids()) this.#replace(id)
-      // One that has gone since, or nobody to take its place yet: look again.
-      const missing = [...this.#owning.ids()].some((id) =>
-        this.#records.all.get(id)?.keepers.some((keeper) => this.#ctx.goneMs(keeper) !== undefined)
-      )
-      if (missing) this.membersChanged()
-    }, REPLACE_KEEPER_MS + SLACK_MS)
+      const nextMs = this.#nextMs()
+      if (nextMs !== undefined) this.membersChanged(nextMs)
+    }, inMs + SLACK_MS)
+  }
+
+  /** Until the first keeper that is gone may be replaced; a minute while nobody is there to take its place. */
+  #nextMs(): number | undefined {
+    const keepers = [...this.#owning.ids()].flatMap((id) => this.#records.all.get(id)?.keepers ?? [])
+    const inMs = [...new Set(keepers)].flatMap((keeper) => {
+      const goneMs = this.#ctx.goneMs(keeper)
+      if (goneMs === undefined) return []
+      return goneMs >= REPLACE_KEEPER_MS ? REPLACE_KEEPER_MS : REPLACE_KEEPER_MS - goneMs
+    })
+    return inMs.length === 0 ? undefined : Math.min(...inMs)
   }
 
   /** Records of live sessions get back the copies that were lost with a keeper, or never were. */

@@ -308,7 +308,7 @@ export class Peer {
 
   #end(): void {
     this.#effects.end()
-    this.sessions.strict.registers.end()
+    this.sessions.strict.end()
     this.#ports.network.stop(() => this.#stopped?.())
   }
 

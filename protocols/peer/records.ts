@@ -35,6 +35,8 @@ export interface RecordHooks {
   stopWanted(record: SessionRecord, by: string): void
   /** The older run kept frozen here is wanted no more. False: there is none. */
   discardWanted(id: SessionId): boolean
+  /** It ended long ago, and its record is gone from here. */
+  pruned(id: SessionId): void
 }
 
 export class Records {
@@ -325,7 +327,10 @@ export class Records {
     finals.sort((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0))
     const old = finals.filter((record, i) => i >= FINAL_MAX || now - (record.endedAt ?? now) > FINAL_KEEP_MS)
     if (old.length === 0) return
-    for (const record of old) this.all.delete(record.id)
+    for (const { id } of old) {
+      this.all.delete(id)
+      this.#hooks.pruned(id)
+    }
     this.#ctx.ports.store.write(
       old.map((record) => ({ del: `r/${record.id}` })),
       { sync: false },

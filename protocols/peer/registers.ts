@@ -6,7 +6,7 @@ import type { Message } from '../kernel.ts'
 import { toHex } from '../codec.ts'
 import type { MeshError } from '../errors.ts'
 import type { PeerId, SessionId } from '../ports.ts'
-import { createRegisters, decodeSlot, encodeSlot, leaseOf, mayRun, step } from '../register/index.ts'
+import { createRegisters, decodeSlot, encodeSlot, known, leaseOf, mayRun, slotOf, step } from '../register/index.ts'
 import type {
   Config,
   Own,
@@ -14,6 +14,7 @@ import type {
   RegisterEvent,
   RegisterFrame,
   RegisterState,
+  Slot,
   Value
 } from '../register/index.ts'
 import type { PeerContext } from './context.ts'
@@ -99,6 +100,15 @@ export class Registers {
   give(id: SessionId, to: Pick<Own, 'peer' | 'over'>): void {
     this.step({ k: 'give', id, to })
   }
+  /** Registers this peer has to do with, and those it had. */
+  ids(): Iterable<SessionId> {
+    return known(this.#state)
+  }
+  /** As this peer's acceptor has it. */
+  slot(id: SessionId): Slot | undefined {
+    return slotOf(this.#state, id)
+  }
+
   forget(id: SessionId): void {
     this.#read.delete(id)
     this.#reshaped.delete(id)

@@ -53,7 +53,8 @@ export class Sessions {
     const records = (this.records = new Records(ctx, {
       adopted: (record) => this.#recordAdopted(record),
       stopWanted: (record, by) => this.#stopWanted(record, by),
-      discardWanted: (id) => this.#discardHere(id)
+      discardWanted: (id) => this.#discardHere(id),
+      pruned: (id) => this.strict.forget(id)
     }))
     const asWorker = {
       admission,

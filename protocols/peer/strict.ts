@@ -4,13 +4,16 @@
  */
 import type { MeshError } from '../errors.ts'
 import type { PeerId, SessionId } from '../ports.ts'
-import { REGISTER_LIMITS } from '../register/index.ts'
+import { membersOf, REGISTER_LIMITS } from '../register/index.ts'
 import { FINAL_STATES, sameVoters, VOTERS_MIN } from '../session/index.ts'
 import type { SessionRecord } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import type { Records } from './records.ts'
 import { Registers } from './registers.ts'
 import { Voters } from './voters.ts'
+
+/** Registers of sessions that nobody here has a record of are looked through this often. */
+const SWEEP_MS = 3_600_000
 
 export class Strict {
   readonly registers: Registers
@@ -20,6 +23,7 @@ export class Strict {
   /** What waits for the right: the start of a child, the claim of a keeper. */
   readonly #starts = new Map<SessionId, (until: number) => void>()
   readonly #claims = new Map<SessionId, () => void>()
+  #sweepTimer: unknown
 
   /** `note`: the record is to say who votes. */
   constructor(ctx: PeerContext, records: Records, note: (record: SessionRecord, voters: readonly PeerId[]) => void) {
@@ -31,6 +35,18 @@ export class Strict {
 
   load(done: (error?: MeshError) => void): void {
     this.registers.load(done)
+    this.#sweepLater()
+  }
+
+  end(): void {
+    this.#ctx.ports.clock.clearTimeout(this.#sweepTimer)
+    this.registers.end()
+  }
+
+  /** The session ended long ago, and nobody asks about it any more. */
+  forget(id: SessionId): void {
+    this.voters.forget(id)
+    this.registers.forget(id)
   }
 
   /** The register of a session that has just been recorded, at its submitter. */
@@ -129,6 +145,26 @@ export class Strict {
   unclaim(id: SessionId): void {
     if (!this.#claims.delete(id)) return
     this.registers.unwant(id)
+  }
+
+  #sweepLater(): void {
+    this.#sweepTimer = this.#ctx.ports.clock.setTimeout(() => {
+      for (const id of this.registers.ids()) if (this.#isLeftover(id)) this.forget(id)
+      this.#sweepLater()
+    }, SWEEP_MS)
+  }
+
+  /**
+   * Of a session without a record here. Who votes keeps its word for as long as the session may live; who voted once tells
+   * others where to ask as long as anybody speaks of it.
+   */
+  #isLeftover(id: SessionId): boolean {
+    if (this.#records.all.has(id)) return false
+    const value = this.registers.slot(id)?.value
+    const told = this.#ctx.summary(id)
+    if (value?.own.over === true || (told !== undefined && FINAL_STATES.has(told.state))) return true
+    const votes = value != null && membersOf(value.cfg).includes(this.#ctx.self)
+    return !votes && told === undefined
   }
 
   #know({ id, voters = [], keepers, submitter, owner, runner }: SessionRecord): void {

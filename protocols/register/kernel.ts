@@ -99,6 +99,20 @@ export function leaseOf(state: RegisterState, id: SessionId): { epoch: number; u
   return heldOf(state.leases, id)
 }
 
+/** Registers this peer has ever had to do with, but for those forgotten. */
+export function known({ acceptor, proposer, leases }: RegisterState): Set<SessionId> {
+  return new Set([
+    ...acceptor.slots.keys(),
+    ...acceptor.damaged,
+    ...proposer.proposals.keys(),
+    ...leases.watched.keys()
+  ])
+}
+
+export function slotOf({ acceptor }: RegisterState, id: SessionId): Slot | undefined {
+  return acceptor.slots.get(id)
+}
+
 export function step(state: RegisterState, event: RegisterEvent, env: Env): RegisterEffect[] {
   return settle(state, env, onEvent(state, event, env))
 }

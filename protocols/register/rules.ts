@@ -37,9 +37,6 @@ export const RULES = {
   /** The same number by another attempt is another renewal: one that was never chosen may have come before it. */
   attemptTellsRenewals: true,
   /** After sleep no lease is held. */
-  sleepVoidsLeases: true,
-  // ---- receivers ----
-  /** What comes with a lower fence than was seen is refused. */
-  fenceHolds: true
+  sleepVoidsLeases: true
 }
 export type Rules = Readonly<Record<keyof typeof RULES, boolean>>

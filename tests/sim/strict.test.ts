@@ -1,6 +1,7 @@
 /** Strict sessions in whole peers: one run at a time, whoever dies or is cut off, for each number of PCs. */
 import { expect, test } from 'vitest'
-import { formed, LEASE_MS, once, open, runs } from './strict-scene.ts'
+import type { SimPc } from '../../sim/pc.ts'
+import { formed, LEASE_MS, once, open, runs, voters } from './strict-scene.ts'
 
 test.each([[['den']], [['den', 'attic']], [['den', 'attic', 'office']], [['a', 'b', 'c', 'd', 'e']]])(
   'a strict session runs and ends on a mesh of %j',
@@ -121,3 +122,41 @@ test.each([111, 112, 113, 114, 115, 116])(
     }
   }
 )
+
+test('a keeper that is gone for a minute is replaced among the voters, and the next loss is borne, too', () => {
+  const mesh = formed(121, ['a', 'b', 'c', 'd', 'e'])
+  const job = mesh.submit(0, 'sleep infinity', { mode: 'strict', restart: 'on-node-loss' })
+  const runner = runs(mesh, job)
+  const first = voters(mesh, job)
+  expect(first).toHaveLength(3)
+  const lose = (): string => {
+    const name = voters(mesh, job).find((one) => one !== runner.name)!
+    mesh.kill(name)
+    mesh.until(() => !voters(mesh, job).includes(name), { withinMs: 120_000, what: `${name} votes no more` })
+    expect(voters(mesh, job)).toHaveLength(3)
+    return name
+  }
+  const gone = [lose(), lose()]
+  expect(first).toEqual(expect.arrayContaining([gone[0]]))
+  expect(open(mesh, job)).toEqual([runner.id])
+  expect(mesh.world.runs.of(job.id!)).toHaveLength(1)
+})
+
+test('the register of a session that ended long ago is erased with its record, and by who keeps none', () => {
+  const mesh = formed(122, ['a', 'b', 'c', 'd'])
+  const jobs = [0, 1, 2, 3].map((pc) => mesh.submit(pc, 'sleep 1', { mode: 'strict' }))
+  mesh.until(() => jobs.every((job) => mesh.session(job.id)?.state === 'finished'), {
+    withinMs: 30_000,
+    what: 'all have ended'
+  })
+  mesh.run(30_000)
+  const slots = (pc: SimPc): string[] => pc.disk.keys('c/')
+  expect(mesh.pcs.every((pc) => slots(pc).length > 0)).toBe(true)
+  // A week later.
+  for (const pc of mesh.pcs) pc.clock.wallOffsetMs += 8 * 86_400_000
+  mesh.run(3_700_000)
+  for (const pc of mesh.pcs) mesh.killPeerProcess(pc)
+  for (const pc of mesh.pcs) mesh.restart(pc)
+  mesh.run(10_000)
+  expect(mesh.pcs.map(slots)).toEqual([[], [], [], []])
+})

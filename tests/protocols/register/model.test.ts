@@ -40,16 +40,15 @@ const FOUND: Record<keyof Rules, [Family, number]> = {
   highestGoesOn: ['any', 1],
   quorumIsMajority: ['any', 1],
   configOfValue: ['churn', 1],
-  jointNeedsBoth: ['churn', 500],
-  copiedBeforeLeft: ['churn', 160],
+  jointNeedsBoth: ['churn', 570],
+  copiedBeforeLeft: ['churn', 340],
   attemptInValue: ['any', 1],
   leaseFromAttemptStart: ['any', 40],
   recheckBeforeStart: ['any', 1],
   driftAllowance: ['any', 1],
   renewalRestartsWait: ['any', 1],
-  attemptTellsRenewals: ['gasp', 90],
-  sleepVoidsLeases: ['any', 1],
-  fenceHolds: ['any', 1]
+  attemptTellsRenewals: ['gasp', 220],
+  sleepVoidsLeases: ['any', 1]
 }
 const WITHIN = 60
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeAs, encodeFrame } from '../../../protocols/codec.ts'
 import { MeshError } from '../../../protocols/errors.ts'
-import { decodeSlot, encodeSlot, Fences, RegisterFrame } from '../../../protocols/register/index.ts'
+import { decodeSlot, encodeSlot, RegisterFrame } from '../../../protocols/register/index.ts'
 import type { Slot } from '../../../protocols/register/index.ts'
 import { ID } from './table.ts'
 
@@ -51,12 +51,4 @@ test('no bytes but the ones written are read as a slot', () => {
       expect(() => decodeSlot(any)).toThrow(MeshError)
     })
   )
-})
-
-test('a receiver lets nothing in below the highest fence it has seen', () => {
-  const fences = new Fences()
-  expect([1, 3, 3, 2, 4, 1].map((epoch) => fences.admit(ID, epoch))).toEqual([true, true, true, false, true, false])
-  expect(fences.highest(ID)).toBe(4)
-  fences.forget(ID)
-  expect(fences.admit(ID, 0)).toBe(true)
 })

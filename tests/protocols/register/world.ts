@@ -10,7 +10,6 @@ import {
   createRegisters,
   decodeSlot,
   encodeSlot,
-  Fences,
   LEASE,
   leaseOf,
   mayRun,
@@ -190,8 +189,6 @@ export class World {
   readonly #history = new Map<string, Operation>()
   readonly #ownerOf = new Map<number, PeerId>()
   readonly #running = new Map<PeerId, number>()
-  readonly #volume: Fences
-  #volumeHighest = 0
   #quiet = false
   #frames = 0
   #initial: Value | undefined
@@ -202,7 +199,6 @@ export class World {
     this.settings = settings
     this.#rules = rules
     this.#random = createRandom(seed, 'world')
-    this.#volume = new Fences(rules)
     this.trace = traced ? [] : undefined
     for (let i = 0; i < settings.voters + settings.others; i++) {
       const pc = new Pc(String.fromCharCode(65 + i), i, createRandom(seed, 'pc', i))
@@ -272,7 +268,6 @@ export class World {
       const voters = this.#pcs.map((pc) => pc.id).filter(() => this.#random.u32() % 2 > 0)
       if (voters.length > 0) this.#reshape(this.#any(), voters.slice(0, 5))
     })
-    this.#repeat(400, () => this.#effect())
     if (this.settings.damage && everyMs.reshape === Infinity)
       this.#after(this.#span(10_000, 60_000), () => this.#damage())
   }
@@ -336,17 +331,6 @@ export class World {
     pc.child = undefined
     const to = this.#random.u32() % 2 === 0 ? null : this.#any().id
     this.#dispatch(pc, { k: 'give', id: ID, to: { peer: to, over: false } })
-  }
-
-  /** What a child does to the world outside of its PC: with its fence, over links that delay. */
-  #effect(): void {
-    for (const [, epoch] of this.#running) {
-      this.#after(this.#span(0, 8_000), () => {
-        if (!this.#volume.admit(ID, epoch)) return
-        if (epoch < this.#volumeHighest) this.#wrong(`a volume let epoch ${epoch} in after ${this.#volumeHighest}`)
-        this.#volumeHighest = Math.max(this.#volumeHighest, epoch)
-      })
-    }
   }
 
   // ---- faults ----
