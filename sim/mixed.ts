@@ -64,8 +64,8 @@ export const NEXT_MINOR: readonly Patch[] = [
   },
   {
     file: 'protocols/membership/verdict.ts',
-    find: 'suspect(t, row, [t.s.self], why, undefined)',
-    replace: `suspect(t, row, [t.s.self], why === 'timeout' ? '${NEW_REASON}' : why, undefined)`
+    find: 'suspect(t, row, [t.s.self], why, undefined, missedAt)',
+    replace: `suspect(t, row, [t.s.self], why === 'timeout' ? '${NEW_REASON}' : why, undefined, missedAt)`
   },
   { file: 'protocols/peer/links.ts', find: 'features: [],', replace: `features: ['${NEW_FEATURE}'],` },
   {
