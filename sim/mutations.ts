@@ -57,8 +57,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'takeover raises the epoch by one',
     file: TAKEOVER,
-    find: 'epoch: record.epoch + 2,',
-    replace: 'epoch: record.epoch + 1,'
+    find: 'epoch: record.epoch + 2 }',
+    replace: 'epoch: record.epoch + 1 }'
   },
   {
     name: 'takeover looks at the owner only, not at the runner',
