@@ -113,6 +113,11 @@ export function writeOnce(value: object): Uint8Array {
   return bytes
 }
 
+/** How long its bytes are, where `writeOnce` has made them. */
+export function writtenLength(value: object): number | undefined {
+  return writings.get(value)?.length
+}
+
 /** One frame of a plane. Throws WIRE_LIMIT above FRAME_MAX: a sender's bug, since every message has bounds below it. */
 export function encodeFrame(message: unknown): Uint8Array {
   const bytes = encodeCbor(message)

@@ -3,6 +3,7 @@
  * to the next due entry, so a callback sees exactly its own due time and a run is the same on every machine.
  */
 import type { Clock, Timer } from '../protocols/ports.ts'
+import { Heap } from './heap.ts'
 
 /** Date at virtual time zero: 2026-01-01. */
 export const WALL_START_MS = 1_767_225_600_000
@@ -16,12 +17,10 @@ const GRID = 1024
 const AT_ONCE_MAX = 200_000
 
 export interface Entry {
-  atMs: number
-  order: number
   /** Undefined once it fired or was cleared. */
   fn: (() => void) | undefined
   /** Nothing of a program that was killed fires. */
-  owner: SimProcess | undefined
+  readonly owner: SimProcess | undefined
 }
 
 export class Timeline {
@@ -29,20 +28,20 @@ export class Timeline {
   nowMs = 0
   /** Entries fired so far. */
   fired = 0
-  #heap: Entry[] = []
+  readonly #heap = new Heap()
   #armed = 0
   #cleared = 0
   #atOnce = 0
 
   /** Entries armed now. */
   get size(): number {
-    return this.#heap.length - this.#cleared
+    return this.#heap.size - this.#cleared
   }
 
   /** Negative and absent delays count as zero; `fn` never runs inside this call. */
   at(delayMs: number, fn: () => void, owner?: SimProcess): Entry {
-    const entry: Entry = { atMs: this.nowMs + onGrid(delayMs), order: this.#armed++, fn, owner }
-    this.#push(entry)
+    const entry: Entry = { fn, owner }
+    this.#heap.push(this.nowMs + onGrid(delayMs), this.#armed++, entry)
     return entry
   }
 
@@ -50,38 +49,39 @@ export class Timeline {
     if (entry.fn === undefined) return
     entry.fn = undefined
     // Timers that are always cleared would otherwise stay in the heap until their far deadlines.
-    if (++this.#cleared > 4096 && this.#cleared * 2 > this.#heap.length) this.#sweep()
+    if (++this.#cleared > 4096 && this.#cleared * 2 > this.#heap.size) {
+      this.#heap.keep((one) => one.fn !== undefined)
+      this.#cleared = 0
+    }
   }
 
   /** Fires the next entry due up to `untilMs`; false when there is none. */
   step(untilMs: number): boolean {
     for (;;) {
-      const next = this.#heap[0]
-      if (next === undefined || next.atMs > untilMs) return false
-      this.#pop()
-      const { fn } = next
+      const atMs = this.#heap.firstAt
+      if (atMs > untilMs) return false
+      const next = this.#heap.pop()
+      if (next === undefined) return false
+      const { fn, owner } = next
       if (fn === undefined) {
         this.#cleared--
         continue
       }
-      const { owner } = next
-      if (owner !== undefined && owner.pausedUntilMs > next.atMs && owner.alive) {
+      if (owner !== undefined && owner.pausedUntilMs > atMs && owner.alive) {
         // what is due during a pause happens after it, in the order in which it would have
-        next.atMs = owner.pausedUntilMs
-        next.order = this.#armed++
-        this.#push(next)
+        this.#heap.push(owner.pausedUntilMs, this.#armed++, next)
         continue
       }
       next.fn = undefined
-      this.#atOnce = next.atMs === this.nowMs ? this.#atOnce + 1 : 0
+      this.#atOnce = atMs === this.nowMs ? this.#atOnce + 1 : 0
       if (this.#atOnce > AT_ONCE_MAX)
-        throw new Error(`time stands still at ${next.atMs} ms: something arms itself again and again without a delay`)
-      this.nowMs = next.atMs
+        throw new Error(`time stands still at ${atMs} ms: something arms itself again and again without a delay`)
+      this.nowMs = atMs
       this.fired++
       if (owner === undefined) fn()
       else if (owner.alive) {
         fn()
-        if (owner.eventMs > 0) owner.pausedUntilMs = next.atMs + onGrid(owner.eventMs)
+        if (owner.eventMs > 0) owner.pausedUntilMs = atMs + onGrid(owner.eventMs)
       }
       return true
     }
@@ -104,53 +104,11 @@ export class Timeline {
       return condition()
     }
   }
-
-  #push(entry: Entry): void {
-    const heap = this.#heap
-    let i = heap.length
-    heap.push(entry)
-    while (i > 0) {
-      const parent = (i - 1) >> 1
-      if (!isBefore(entry, heap[parent]!)) break
-      heap[i] = heap[parent]!
-      i = parent
-    }
-    heap[i] = entry
-  }
-
-  #pop(): void {
-    const last = this.#heap.pop()!
-    if (this.#heap.length > 0) this.#sink(0, last)
-  }
-
-  #sink(at: number, entry: Entry): void {
-    const heap = this.#heap
-    let i = at
-    for (;;) {
-      let child = 2 * i + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
-      if (!isBefore(heap[child]!, entry)) break
-      heap[i] = heap[child]!
-      i = child
-    }
-    heap[i] = entry
-  }
-
-  #sweep(): void {
-    this.#heap = this.#heap.filter((entry) => entry.fn !== undefined)
-    this.#cleared = 0
-    for (let i = (this.#heap.length >> 1) - 1; i >= 0; i--) this.#sink(i, this.#heap[i]!)
-  }
 }
 
 /** Rounded up, so that nothing fires early; negative and absent delays are none. */
 function onGrid(delayMs: number): number {
   return delayMs > 0 ? Math.ceil(delayMs * GRID) / GRID : 0
-}
-
-function isBefore(a: Entry, b: Entry): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
 }
 
 /** How the clock of a PC goes wrong. Shared by all programs that run on it, one after the other. */

@@ -102,7 +102,7 @@ export class Fabric {
   }
 
   passes(from: Station, to: Station): boolean {
-    return !this.#blocked.has(from.index * 65_536 + to.index)
+    return this.#blocked.size === 0 || !this.#blocked.has(from.index * 65_536 + to.index)
   }
   reachesBothWays(a: Station, b: Station): boolean {
     return a.powered && b.powered && this.passes(a, b) && this.passes(b, a)

@@ -2,7 +2,7 @@
  * How many bytes protocols/codec.ts would make of a value, without making them. Exact: a run that encodes every frame and
  * one that encodes none take the same time on the simulated cable, which `--wire` checks.
  */
-import { encodeCbor, tryPeerKey } from '../protocols/codec.ts'
+import { encodeCbor, tryPeerKey, writtenLength } from '../protocols/codec.ts'
 
 /** Tag 1330 and a byte string of 32. */
 const PEER_BYTES = 3 + 2 + 32
@@ -27,7 +27,7 @@ export function sizeOf(value: unknown): number {
 }
 
 function sizeOfMap(map: Record<string, unknown>): number {
-  const before = known.get(map)
+  const before = writtenLength(map) ?? known.get(map)
   if (before !== undefined) return before
   let fields = 0
   let bytes = 0

@@ -18,22 +18,19 @@ export interface Version {
 }
 
 /** What the author signed. Immutable; simulated peers of one process share it. */
-export interface SignedEntry extends Version {
+export interface Entry extends Version {
   readonly key: string
   readonly topic: TopicName
   /** Where its key stands when neighbours compare by ranges. */
   readonly place: number
+  /** entryId(bytes). */
+  readonly id: number
   /** The author's wall clock at writing, milliseconds since 1970; for people only. */
   readonly wall: number
   readonly body: Uint8Array
   readonly sig: Uint8Array
   /** What travels, byte for byte as the author made it. */
   readonly bytes: Uint8Array
-}
-
-export interface Entry extends SignedEntry {
-  /** env.now on arrival here. */
-  readonly at: number
 }
 
 const DOMAIN = new TextEncoder().encode('omega/gossip/1\0')
@@ -60,15 +57,16 @@ export function signEntry(
   crypto: Crypto,
   topic: TopicName,
   entry: Pick<Entry, 'key' | 'author' | 'epoch' | 'seq' | 'wall' | 'body'>
-): SignedEntry {
+): Entry {
   const k = wireKey(topic, entry.key)
   const payload = encodeCbor({ k, a: entry.author, e: entry.epoch, s: entry.seq, w: entry.wall, b: entry.body })
   const sig = crypto.sign(joined(DOMAIN, payload))
-  return { ...entry, topic, place: placeOf(entry.key), sig, bytes: joined(payload, sig) }
+  const bytes = joined(payload, sig)
+  return { ...entry, topic, place: placeOf(entry.key), id: entryId(bytes), sig, bytes }
 }
 
 /** Decodes and checks all but the signature. Undefined for what is no entry; never throws. */
-export function readEntry(bytes: Uint8Array): SignedEntry | undefined {
+export function readEntry(bytes: Uint8Array): Entry | undefined {
   if (bytes.length <= SIGNATURE_BYTES || bytes.length > GOSSIP.entryBytes) return undefined
   const cut = bytes.length - SIGNATURE_BYTES
   const fields = decoded(bytes.subarray(0, cut))
@@ -77,10 +75,11 @@ export function readEntry(bytes: Uint8Array): SignedEntry | undefined {
   const topic = key === undefined ? undefined : topicOf(key)
   if (key === undefined || topic === undefined) return undefined
   const { a: author, e: epoch, s: seq, w: wall, b: body } = fields
-  return { key, topic, place: placeOf(key), author, epoch, seq, wall, body, sig: bytes.subarray(cut), bytes }
+  const id = entryId(bytes)
+  return { key, topic, place: placeOf(key), id, author, epoch, seq, wall, body, sig: bytes.subarray(cut), bytes }
 }
 
-export function isGenuine(entry: SignedEntry, crypto: Crypto): boolean {
+export function isGenuine(entry: Entry, crypto: Crypto): boolean {
   const key = tryPeerKey(entry.author)
   const payload = entry.bytes.subarray(0, entry.bytes.length - SIGNATURE_BYTES)
   return key !== undefined && crypto.verify(key, joined(DOMAIN, payload), entry.sig)
@@ -92,6 +91,11 @@ export function entryId(bytes: Uint8Array): number {
   if (at < 0) return -1
   const low = bytes[at]! + bytes[at + 1]! * 2 ** 8 + bytes[at + 2]! * 2 ** 16 + bytes[at + 3]! * 2 ** 24
   return low + bytes[at + 4]! * 2 ** 32 + bytes[at + 5]! * 2 ** 40
+}
+
+/** The same as a small whole number, which tables find faster; two entries may share it, so what is found is compared by its id. */
+export function shortId(id: number): number {
+  return id | 0
 }
 
 /** How a key is written next to its author. */
@@ -107,28 +111,29 @@ export function fullKey(k: string, author: PeerId): string | undefined {
 }
 
 /**
- * Small entries that one verify function has accepted, by entryId. Whether bytes are genuine does
+ * Small entries that one verify function has accepted, by shortId. Whether bytes are genuine does
  * not depend on who asks, so simulated peers of one process decode and verify an entry once.
  */
 const GENUINE_MAX = 8192
 const GENUINE_BYTES = 1024
-const genuineBy = new WeakMap<Crypto['verify'], Map<number, SignedEntry>>()
+const genuineBy = new WeakMap<Crypto['verify'], Map<number, Entry>>()
 
-export function recallGenuine(bytes: Uint8Array, crypto: Crypto): SignedEntry | undefined {
+export function recallGenuine(bytes: Uint8Array, crypto: Crypto): Entry | undefined {
   if (bytes.length > GENUINE_BYTES || bytes.length <= SIGNATURE_BYTES) return undefined
-  const known = genuineBy.get(crypto.verify)?.get(entryId(bytes))
+  const known = genuineBy.get(crypto.verify)?.get(shortId(entryId(bytes)))
   return known !== undefined && sameBytes(known.bytes, bytes) ? known : undefined
 }
 
-export function rememberGenuine(entry: SignedEntry, crypto: Crypto): void {
+export function rememberGenuine(entry: Entry, crypto: Crypto): void {
   if (entry.bytes.length > GENUINE_BYTES) return
   let known = genuineBy.get(crypto.verify)
   if (known === undefined) genuineBy.set(crypto.verify, (known = new Map()))
   if (known.size >= GENUINE_MAX) known.clear()
-  known.set(entryId(entry.bytes), entry)
+  known.set(shortId(entry.id), entry)
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true
   if (a.length !== b.length) return false
   for (let i = a.length - 1; i >= 0; i--) if (a[i] !== b[i]) return false
   return true

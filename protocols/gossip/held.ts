@@ -3,9 +3,9 @@
  * Who may write is checked here, before anything is kept or passed on.
  */
 import type { PeerId } from '../ports.ts'
-import { compareVersions, entryId, isGenuine, readEntry, recallGenuine, rememberGenuine } from './entry.ts'
-import type { Entry, SignedEntry, Version } from './entry.ts'
-import { enqueue, markTold } from './push.ts'
+import { compareVersions, entryId, isGenuine, readEntry, recallGenuine, rememberGenuine, shortId } from './entry.ts'
+import type { Entry, Version } from './entry.ts'
+import { enqueue, markTold, unqueue } from './push.ts'
 import { arm, count } from './state.ts'
 import type { GossipState, Turn } from './state.ts'
 import { TOPICS } from './topics.ts'
@@ -15,9 +15,9 @@ import type { TopicName } from './topics.ts'
 export function take(t: Turn, bytes: Uint8Array, from: PeerId): void {
   const { s } = t
   const id = entryId(bytes)
-  const known = s.byId.get(id)
-  if (known !== undefined) return markTold(t, known, s.links.get(from))
-  s.pulled.delete(id)
+  const short = shortId(id)
+  if (s.byId.get(short)?.id === id) return void markTold(s, id, s.links.get(from))
+  s.pulled.delete(short)
   if (s.parked.has(id)) return
   const proven = recallGenuine(bytes, s.options.crypto)
   const signed = proven ?? readEntry(bytes)
@@ -40,11 +40,11 @@ export function load(t: Turn, bytes: Uint8Array): void {
 }
 
 /** Keeps it, tells the host, and passes it on. */
-export function accept(t: Turn, signed: SignedEntry, from: PeerId | undefined): void {
-  const entry = hold(t, signed, from)
+export function accept(t: Turn, signed: Entry, from: PeerId | undefined): void {
+  hold(t, signed, from)
   if (TOPICS[signed.topic].durable) t.out.push({ e: 'keep', key: signed.key, bytes: signed.bytes })
   const asked = t.s.wanted.delete(signed.key)
-  enqueue(t, entry, from, asked)
+  enqueue(t, signed, from, asked)
 }
 
 /** Dropped here and not taken back at this version. */
@@ -53,15 +53,18 @@ export function drop(t: Turn, key: string): void {
   const held = heldAt(s, key)
   if (held === undefined) return
   s.topics.get(held.topic)!.delete(key)
-  s.outbox.delete(key)
+  s.arrivals.get(held.topic)?.delete(key)
+  unqueue(s, held.id)
   s.ghosts.delete(key)
-  const { epoch, seq, author, place } = held
-  s.ghosts.set(key, { epoch, seq, author, place, id: entryId(held.bytes) })
+  const { epoch, seq, author, place, id } = held
+  const ghost = { epoch, seq, author, place, id }
+  s.ghosts.set(key, ghost)
+  s.byId.set(shortId(id), ghost)
   if (TOPICS[held.topic].durable) t.out.push({ e: 'unkeep', key })
   if (s.ghosts.size <= s.cfg.ghostsMax) return
-  const [oldest, ghost] = s.ghosts.entries().next().value!
+  const [oldest, old] = s.ghosts.entries().next().value!
   s.ghosts.delete(oldest)
-  s.byId.delete(ghost.id)
+  forgetId(s, old.id)
 }
 
 /** Looks again at entries that came before the news of their author did. */
@@ -83,9 +86,10 @@ export function expire(t: Turn): void {
   for (const [name, held] of t.s.topics) {
     const { expireMs } = TOPICS[name]
     if (expireMs === Infinity) continue
-    for (const entry of [...held.values()]) {
-      if (t.env.now - entry.at < expireMs) continue
-      drop(t, entry.key)
+    for (const [key, at] of [...arrivalsOf(t.s, name)]) {
+      if (t.env.now - at < expireMs) continue
+      const entry = held.get(key)!
+      drop(t, key)
       t.out.push({ e: 'expired', entry })
     }
   }
@@ -107,24 +111,34 @@ export function isFull(s: GossipState, one: { topic: TopicName; key: string }): 
   return held.size >= TOPICS[one.topic].max && !held.has(one.key)
 }
 
-export function isStale(s: GossipState, signed: SignedEntry): boolean {
+export function isStale(s: GossipState, signed: Entry): boolean {
   const held = versionOf(s, signed.topic, signed.key)
   return held !== undefined && compareVersions(signed, held) <= 0
 }
 
-function hold(t: Turn, signed: SignedEntry, from: PeerId | undefined): Entry {
+function hold(t: Turn, entry: Entry, from: PeerId | undefined): void {
   const { s, env } = t
-  const held = s.topics.get(signed.topic)!
-  const was = held.get(signed.key)
-  const old = was === undefined ? s.ghosts.get(signed.key)?.id : entryId(was.bytes)
-  if (old !== undefined) s.byId.delete(old)
-  s.ghosts.delete(signed.key)
-  const entry: Entry = { ...signed, at: env.now }
-  held.set(signed.key, entry)
-  const id = entryId(signed.bytes)
-  s.byId.set(id, signed.key)
+  const { topic, key, id } = entry
+  const held = s.topics.get(topic)!
+  const was = held.get(key)
+  const old = was ?? s.ghosts.get(key)
+  if (old !== undefined) forgetId(s, old.id)
+  if (was !== undefined) unqueue(s, was.id)
+  else s.ghosts.delete(key)
+  held.set(key, entry)
+  if (TOPICS[topic].expireMs !== Infinity) arrivalsOf(s, topic).set(key, Math.floor(env.now))
+  s.byId.set(shortId(id), entry)
   t.out.push({ e: 'entry', entry, was, from })
-  return entry
+}
+
+function arrivalsOf(s: GossipState, topic: TopicName): Map<string, number> {
+  let arrivals = s.arrivals.get(topic)
+  if (arrivals === undefined) s.arrivals.set(topic, (arrivals = new Map()))
+  return arrivals
+}
+
+function forgetId(s: GossipState, id: number): void {
+  if (s.byId.get(shortId(id))?.id === id) s.byId.delete(shortId(id))
 }
 
 function heldAt(s: GossipState, key: string): Entry | undefined {
@@ -132,7 +146,7 @@ function heldAt(s: GossipState, key: string): Entry | undefined {
   return s.topics.get(topic)?.get(key)
 }
 
-function park(t: Turn, id: number, signed: SignedEntry, from: PeerId): void {
+function park(t: Turn, id: number, signed: Entry, from: PeerId): void {
   const { s } = t
   if (s.parked.size >= s.cfg.parkMax || s.parkedBytes + signed.bytes.length > s.cfg.parkBytes)
     return count(t, 'gossip.forbidden')

@@ -3,8 +3,8 @@
  * of them for it. A reading reaches everyone once instead of as often as it is told.
  */
 import type { PeerId } from '../ports.ts'
-import { entryId } from './entry.ts'
-import type { SignedEntry } from './entry.ts'
+import { shortId } from './entry.ts'
+import type { Entry } from './entry.ts'
 import { markTold, owe, spend } from './push.ts'
 import { send } from './state.ts'
 import type { Turn } from './state.ts'
@@ -15,8 +15,8 @@ export function isLarge(t: Turn): boolean {
   return (t.s.options.population?.() ?? 0) > t.s.cfg.eagerPeers
 }
 
-export function tell(t: Turn, to: PeerId, entries: readonly SignedEntry[]): void {
-  send(t, to, { t: 'ids', i: packed(entries.map((one) => entryId(one.bytes))) })
+export function tell(t: Turn, to: PeerId, entries: readonly Entry[]): void {
+  send(t, to, { t: 'ids', i: packed(entries.map((one) => one.id)) })
 }
 
 /** Asks for what is not here and not asked of another neighbour a moment ago. */
@@ -26,10 +26,10 @@ export function onIds(t: Turn, from: PeerId, bytes: Uint8Array): void {
   if (link === undefined) return
   const missing: number[] = []
   for (const id of unpacked(bytes)) {
-    const known = s.byId.get(id)
-    if (known !== undefined) markTold(t, known, link)
-    else if (!s.parked.has(id) && isDue(t, id)) {
-      s.pulled.set(id, env.now)
+    const short = shortId(id)
+    if (markTold(s, id, link) || s.byId.get(short)?.id === id) continue
+    if (!s.parked.has(id) && isDue(t, short)) {
+      s.pulled.set(short, env.now)
       missing.push(id)
     }
   }
@@ -40,12 +40,16 @@ export function onIds(t: Turn, from: PeerId, bytes: Uint8Array): void {
 
 export function onPull(t: Turn, from: PeerId, bytes: Uint8Array): void {
   if (!t.s.links.has(from)) return
-  const keys = unpacked(bytes).flatMap((id) => t.s.byId.get(id) ?? [])
+  const keys: string[] = []
+  for (const id of unpacked(bytes)) {
+    const known = t.s.byId.get(shortId(id))
+    if (known?.id === id && 'key' in known) keys.push(known.key)
+  }
   if (keys.length > 0) owe(t, from, keys)
 }
 
-function isDue(t: Turn, id: number): boolean {
-  const askedAt = t.s.pulled.get(id)
+function isDue(t: Turn, short: number): boolean {
+  const askedAt = t.s.pulled.get(short)
   if (askedAt !== undefined) return t.env.now - askedAt >= t.s.cfg.pullAgainMs
   return t.s.pulled.size < t.s.cfg.ghostsMax
 }

@@ -3,11 +3,12 @@
  * which are not told again: what many neighbours repeat is known already. With three neighbours or fewer it goes to all of them at once. Each neighbour has a budget of bytes.
  */
 import type { PeerId } from '../ports.ts'
+import { shortId } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { isLarge, tell } from './lazy.ts'
 import { addSlot, hasSlot, noSlots } from './slots.ts'
 import { arm, entry, send } from './state.ts'
-import type { Budget, Link, Outgoing, Turn } from './state.ts'
+import type { Budget, GossipState, Link, Outgoing, Turn } from './state.ts'
 import { TOPICS, topicOf } from './topics.ts'
 
 /** CBOR head of one entry in a message. */
@@ -24,16 +25,24 @@ export function enqueue(t: Turn, fresh: Entry, from: PeerId | undefined, answere
   const sends = answered ? Math.max(0, sendLimit(t) - s.cfg.fanout) : 0
   const told = noSlots()
   const { rank, lazy } = TOPICS[fresh.topic]
-  s.outbox.set(fresh.key, { entry: fresh, rank, lazy, sends, told })
+  s.outbox.set(shortId(fresh.id), { entry: fresh, rank, lazy, sends, told })
   const sender = from === undefined ? undefined : s.links.get(from)
   if (sender !== undefined) addSlot(told, sender.slot)
   const author = s.links.get(fresh.author)
   if (author !== undefined) addSlot(told, author.slot)
 }
 
-export function markTold(t: Turn, key: string, link: Link | undefined): void {
-  const outgoing = t.s.outbox.get(key)
-  if (outgoing !== undefined && link !== undefined) addSlot(outgoing.told, link.slot)
+/** That neighbour has it. False when the entry is not under way. */
+export function markTold(s: GossipState, id: number, link: Link | undefined): boolean {
+  const outgoing = s.outbox.get(shortId(id))
+  if (outgoing === undefined || outgoing.entry.id !== id) return false
+  if (link !== undefined) addSlot(outgoing.told, link.slot)
+  return true
+}
+
+/** There is a newer version of it, or none. */
+export function unqueue(s: GossipState, id: number): void {
+  if (s.outbox.get(shortId(id))?.entry.id === id) s.outbox.delete(shortId(id))
 }
 
 /** After each step: few neighbours are told at once, many on the next tick. */
@@ -79,14 +88,14 @@ function pushNew(t: Turn, targets: readonly PeerId[]): void {
   const limit = sendLimit(t)
   const large = isLarge(t)
   const waiting = [...s.outbox.values()]
-  if (waiting.length > 1) waiting.sort((a, b) => a.rank - b.rank || a.sends - b.sends)
+  if (isTight(t, waiting, targets, large)) waiting.sort((a, b) => a.rank - b.rank || a.sends - b.sends)
   for (const to of targets) {
     const link = s.links.get(to)
     if (link !== undefined) pushTo(t, to, link, waiting, limit, large)
   }
   for (const one of waiting) {
     const most = large && one.lazy ? LAZY_FACTOR * limit : limit
-    if (one.sends >= most || one.told.size >= Math.min(most, s.links.size)) s.outbox.delete(one.entry.key)
+    if (one.sends >= most || one.told.size >= Math.min(most, s.links.size)) unqueue(s, one.entry.id)
   }
 }
 
@@ -98,7 +107,7 @@ function pushTo(t: Turn, to: PeerId, link: Link, waiting: readonly Outgoing[], l
     if (hasSlot(one.told, link.slot)) continue
     const byId = large && one.lazy
     const most = byId ? LAZY_FACTOR * limit : limit
-    const cost = byId ? ID_BYTES : one.entry.bytes.length + HEAD_BYTES
+    const cost = costOf(one, byId)
     if (cost > left || one.sends >= most || one.told.size >= most) continue
     if (g.length >= t.s.cfg.itemsMax || ids.length >= t.s.cfg.numbersMax) break
     left -= cost
@@ -160,6 +169,19 @@ function refill(t: Turn, budget: Budget, bytesPerSecond: number, burstBytes: num
 function rankOfKey(key: string): number {
   const topic = topicOf(key)
   return topic === undefined ? Infinity : TOPICS[topic].rank
+}
+
+function costOf({ entry }: Outgoing, byId: boolean): number {
+  return byId ? ID_BYTES : entry.bytes.length + HEAD_BYTES
+}
+
+/** Not all that waits may fit: then it matters what goes first. */
+function isTight(t: Turn, waiting: readonly Outgoing[], targets: readonly PeerId[], large: boolean): boolean {
+  const { s } = t
+  let bytes = 0
+  for (const one of waiting) bytes += costOf(one, large && one.lazy)
+  if (waiting.length > s.cfg.itemsMax || bytes > s.cfg.frameBytes) return true
+  return targets.some((to) => available(t, s.links.get(to)!) < targets.length * bytes)
 }
 
 /** A fresh random choice a tick. */

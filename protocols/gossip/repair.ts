@@ -6,7 +6,7 @@ import { tryPeerKey } from '../codec.ts'
 import type { PeerId } from '../ports.ts'
 import { ALL, chunked, differencesOf, isIn, RANGES_MAX, sumsOf } from '../ranges.ts'
 import type { Range, Ranged, RangeSums } from '../ranges.ts'
-import { compareVersions, entryId, fullKey, wireKey } from './entry.ts'
+import { compareVersions, fullKey, wireKey } from './entry.ts'
 import type { Version } from './entry.ts'
 import { isFull, mayWrite, versionOf } from './held.ts'
 import { isLarge } from './lazy.ts'
@@ -108,7 +108,7 @@ function sendSums(t: Turn, to: PeerId, all: boolean, r: RangeSums[]): void {
 function sumsHere(s: GossipState, all: boolean): Uint8Array {
   return sumsOf(ALL, (add) => {
     for (const [name, held] of s.topics)
-      if (all || !TOPICS[name].renewed) for (const one of held.values()) add(one.place, entryId(one.bytes))
+      if (all || !TOPICS[name].renewed) for (const one of held.values()) add(one.place, one.id)
     for (const [key, ghost] of s.ghosts) if (all || !TOPICS[topicOf(key)!].renewed) add(ghost.place, ghost.id)
   })
 }
@@ -212,8 +212,7 @@ function isWanted(t: Turn, topic: TopicName, key: string, theirs: Version): bool
 function* versions(s: GossipState, all: boolean): Generator<Held> {
   for (const [topic, held] of s.topics) {
     if (!all && TOPICS[topic].renewed) continue
-    for (const [key, one] of held)
-      yield { place: one.place, id: entryId(one.bytes), topic, key, version: one, isGhost: false }
+    for (const [key, one] of held) yield { place: one.place, id: one.id, topic, key, version: one, isGhost: false }
   }
   for (const [key, ghost] of s.ghosts) {
     const topic = topicOf(key)!

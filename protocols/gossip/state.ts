@@ -2,7 +2,7 @@
 import type { Env, KernelEffect, KernelEvent } from '../kernel.ts'
 import type { Crypto, PeerId } from '../ports.ts'
 import type { Ranged } from '../ranges.ts'
-import type { Entry, SignedEntry, Version } from './entry.ts'
+import type { Entry, Version } from './entry.ts'
 import type { Slots } from './slots.ts'
 import { TOPICS, topicOf } from './topics.ts'
 import type { TopicName } from './topics.ts'
@@ -73,7 +73,7 @@ export interface Link extends Budget {
 export interface Ghost extends Version, Ranged {}
 
 export interface Parked {
-  readonly signed: SignedEntry
+  readonly signed: Entry
   readonly from: PeerId
   readonly until: number
 }
@@ -82,16 +82,19 @@ export interface GossipState {
   readonly options: GossipOptions
   readonly cfg: GossipSettings
   readonly topics: Map<TopicName, Map<string, Entry>>
-  /** entryId -> key, of what is held and of ghosts. */
-  readonly byId: Map<number, string>
+  /** env.now of arrival, in whole ms, by topic and key, where it counts. */
+  readonly arrivals: Map<TopicName, Map<string, number>>
+  /** What is held, and ghosts, by shortId. */
+  readonly byId: Map<number, Entry | Ghost>
   readonly ghosts: Map<string, Ghost>
   readonly links: Map<PeerId, Link>
-  readonly outbox: Map<string, Outgoing>
+  /** By shortId. */
+  readonly outbox: Map<number, Outgoing>
   /** Keys that neighbours asked for. */
   readonly backlog: Map<PeerId, Set<string>>
   /** Keys asked for: version and when. */
   readonly wanted: Map<string, Version & { at: number }>
-  /** Entries asked for by number, and when. */
+  /** Entries asked for by number, and when, by shortId. */
   readonly pulled: Map<number, number>
   /** What may be sent now to all neighbours together. */
   readonly total: Budget
@@ -114,6 +117,7 @@ export function createGossip(options: GossipOptions): GossipState {
     options,
     cfg: { ...GOSSIP, ...options.settings },
     topics: new Map((Object.keys(TOPICS) as TopicName[]).map((name) => [name, new Map()])),
+    arrivals: new Map(),
     byId: new Map(),
     ghosts: new Map(),
     links: new Map(),

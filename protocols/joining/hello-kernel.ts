@@ -70,7 +70,8 @@ export function isVerified(state: HelloState, peer: PeerId): boolean {
   return link?.verified !== undefined && !link.over
 }
 export function isAdmitted(state: HelloState, peer: PeerId): boolean {
-  return isVerified(state, peer) && state.links.get(peer)!.welcomed
+  const link = state.links.get(peer)
+  return link?.verified !== undefined && !link.over && link.welcomed
 }
 
 /** Never throws for what a peer sent: it is told why, and its link closed. */

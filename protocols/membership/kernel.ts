@@ -42,8 +42,6 @@ import type { Item, MemMessage } from './wire.ts'
 
 export function step(state: MembershipState, event: MembershipEvent, env: Env): MembershipEffect[] {
   const t: Turn = { s: state, env, out: [] }
-  const own = state.rows.get(state.self)
-  if (own !== undefined) own.heardAt = env.now
   switch (event.k) {
     case 'msg':
       onMessage(t, event.from, event.msg)

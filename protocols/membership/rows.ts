@@ -249,7 +249,7 @@ function insert(
     boot: '',
     addresses: [],
     version: '',
-    heardAt: -Infinity,
+    heardAt: record.peer === s.self ? Infinity : -Infinity,
     since,
     linked: s.links.has(record.peer),
     rttMs: undefined,

@@ -24,7 +24,7 @@ export interface Member {
   readonly boot: string
   readonly addresses: readonly string[]
   readonly version: string
-  /** env.now of the last word from the peer itself over a link, any plane; -Infinity if never. */
+  /** env.now of the last word from the peer itself over a link, any plane; -Infinity if never, Infinity of itself. */
   readonly heardAt: number
   /** env.now at which the state began. */
   readonly since: number

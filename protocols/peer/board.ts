@@ -18,8 +18,8 @@ const TELL_SESSIONS_MS = 100
 
 export interface BoardHooks {
   /** A new version of anybody's entry, also of our own. A MeshError thrown for its content is counted. */
-  entry(topic: string, key: string, found: Entry): void
-  expired(topic: string, key: string): void
+  entry(found: Entry): void
+  expired(found: Entry): void
 }
 
 export class Board {
@@ -166,7 +166,7 @@ export class Board {
       case 'entry':
         return this.#entry(effect.entry)
       case 'expired':
-        return this.#hooks.expired(...topicAndKey(effect.entry))
+        return this.#hooks.expired(effect.entry)
       case 'keep':
         return this.#ports.store.write([{ put: `g/${effect.key}`, value: effect.bytes }], { sync: false }, (error) =>
           this.#journal.diskTold(error)
@@ -181,17 +181,16 @@ export class Board {
   }
 
   #entry(found: Entry): void {
-    const [topic, key] = topicAndKey(found)
     if (
       this.#said.has(found.key) &&
       (found.epoch > this.#boots || (found.epoch === this.#boots && found.seq > this.#seq))
     )
       return this.#outlive(found.epoch)
     try {
-      this.#hooks.entry(topic, key, found)
+      this.#hooks.entry(found)
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
-      this.#journal.count(`bad_entry_${topic}`)
+      this.#journal.count(`bad_entry_${found.topic}`)
     }
   }
 
@@ -214,9 +213,4 @@ export class Board {
       store.write([{ put: 'boots', value: encodeCbor(this.#boots) }], { sync: true }, done)
     })
   }
-}
-
-function topicAndKey({ key }: Entry): [topic: string, key: string] {
-  const slash = key.indexOf('/')
-  return [key.slice(0, slash), key.slice(slash + 1)]
 }

@@ -28,7 +28,7 @@ export class Effects {
   readonly #ports: PeerPorts
   readonly #journal: Journal
   readonly #hosts = new Map<Kernel, KernelHost>()
-  readonly #timers = new Map<string, unknown>()
+  readonly #timers: Record<Kernel, Map<string, unknown>> = { hello: new Map(), mem: new Map(), gossip: new Map() }
   #gate: Gate = { isAdmitted: () => false, use: () => {}, later: () => false }
 
   constructor(ports: PeerPorts, journal: Journal) {
@@ -53,9 +53,9 @@ export class Effects {
       case 'timer':
         return this.#arm(kernel, effect.tag, effect.inMs)
       case 'clear': {
-        const key = `${kernel}/${effect.tag}`
-        this.#ports.clock.clearTimeout(this.#timers.get(key))
-        this.#timers.delete(key)
+        const timers = this.#timers[kernel]
+        this.#ports.clock.clearTimeout(timers.get(effect.tag))
+        timers.delete(effect.tag)
         return
       }
       case 'dial':
@@ -82,18 +82,20 @@ export class Effects {
   }
 
   #arm(kernel: Kernel, tag: string, inMs: number): void {
-    const key = `${kernel}/${tag}`
-    this.#ports.clock.clearTimeout(this.#timers.get(key))
+    const timers = this.#timers[kernel]
+    this.#ports.clock.clearTimeout(timers.get(tag))
     const fire = (): void => {
-      this.#timers.delete(key)
+      timers.delete(tag)
       this.#hosts.get(kernel)?.timer(tag)
     }
-    this.#timers.set(key, this.#ports.clock.setTimeout(fire, inMs))
+    timers.set(tag, this.#ports.clock.setTimeout(fire, inMs))
   }
 
   /** No kernel is woken any more. */
   end(): void {
-    for (const timer of this.#timers.values()) this.#ports.clock.clearTimeout(timer)
-    this.#timers.clear()
+    for (const timers of Object.values(this.#timers)) {
+      for (const timer of timers.values()) this.#ports.clock.clearTimeout(timer)
+      timers.clear()
+    }
   }
 }

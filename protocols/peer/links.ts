@@ -221,10 +221,11 @@ export class Links {
 
   /** False: nothing this peer says is heard yet. */
   mayBeHeard(peer: PeerId): boolean {
+    if (isAdmitted(this.#hello, peer)) return true
     if (!isVerified(this.#hello, peer)) return false
     // Planes overtake each other: who speaks on another plane has admitted us, so its welcome is only late. Without this the
     // answer to such a frame would be dropped.
-    if (!isAdmitted(this.#hello, peer)) this.#runHello({ k: 'msg', from: peer, msg: { t: 'welcome' } })
+    this.#runHello({ k: 'msg', from: peer, msg: { t: 'welcome' } })
     return true
   }
   heard(peer: PeerId): void {

@@ -171,8 +171,7 @@ export class Owning {
   /** A new version by this owner; `undefined` removes a field. */
   update(record: SessionRecord, patch: { [K in keyof SessionRecord]?: SessionRecord[K] | undefined }): SessionRecord {
     const latest = this.#parts.records.all.get(record.id) ?? record
-    const next = { ...latest, seq: latest.seq + 1, ...patch } as SessionRecord
-    for (const key of Object.keys(patch) as (keyof SessionRecord)[]) if (patch[key] === undefined) delete next[key]
+    const next = withoutAbsent({ ...latest, seq: latest.seq + 1, ...patch })
     this.#parts.records.all.set(record.id, next)
     return next
   }
@@ -273,16 +272,14 @@ export class Owning {
       if (copies === 0) return this.#recorded(id, record, copies, error)
       this.#parts.strict.create(record, (ok, voters) => {
         if (voters !== undefined && this.has(id)) this.update(record, { voters })
-        const full = new MeshError(
-          'BUSY',
-          'this PC keeps as many strict sessions as it can; wait until some have ended'
-        )
-        this.#recorded(id, record, ok ? copies : 0, ok ? undefined : full)
+        if (ok) return this.#recorded(id, record, copies)
+        const full = 'this PC keeps as many strict sessions as it can; wait until some have ended'
+        this.#recorded(id, record, 0, new MeshError('BUSY', full))
       })
     })
   }
 
-  #recorded(id: SessionId, record: SessionRecord, copies: number, error: MeshError | undefined): void {
+  #recorded(id: SessionId, record: SessionRecord, copies: number, error?: MeshError): void {
     const created = this.#owned.get(id)?.created
     // By now it may be stopped, or another's: who asked is answered all the same.
     const owned = this.#owned.get(id)
@@ -437,4 +434,11 @@ function hasChild({ step }: Owned): boolean {
 /** A draining peer waits for it: it runs here, or will have a place or none in a moment. */
 function occupies(owned: Owned): boolean {
   return hasChild(owned) || owned.step === 'submitted' || owned.step === 'placing'
+}
+
+/** Built anew rather than deleted from: engines keep an object that lost a field as a slow one. */
+function withoutAbsent(patched: { [K in keyof SessionRecord]?: SessionRecord[K] | undefined }): SessionRecord {
+  const record: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(patched)) if (value !== undefined) record[key] = value
+  return record as unknown as SessionRecord
 }

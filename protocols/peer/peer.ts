@@ -83,8 +83,8 @@ export class Peer {
       isolated: (is) => this.#life.send({ type: is ? 'mesh.isolated' : 'mesh.answers' })
     }))
     const board = (this.#board = new Board(ports, effects, journal, links, {
-      entry: (topic, key, found) => this.#entry(topic, key, found),
-      expired: (topic, peer) => this.#expired(topic, peer)
+      entry: (found) => this.#entry(found),
+      expired: (found) => this.#expired(found)
     }))
     this.#summaries = new Summaries(
       journal,
@@ -348,7 +348,8 @@ export class Peer {
       this.#journal.count('frame_before_hello')
       return false
     }
-    this.#links.heard(from)
+    // membership sees its own messages itself
+    if (plane !== 'mem') this.#links.heard(from)
     if (plane !== 'mem' && plane !== 'gossip') this.#links.want(from)
     return true
   }
@@ -408,16 +409,16 @@ export class Peer {
     this.#journal.changed('nodes')
   }
 
-  #entry(topic: string, key: string, found: Entry): void {
-    switch (topic) {
+  #entry(found: Entry): void {
+    switch (found.topic) {
       case 'ad.s':
       case 'ad.d':
-        this.#readings.came(topic, key, found)
+        this.#readings.came(found.topic, found)
         this.sessions.viewChanged()
         return this.#journal.changed('nodes')
       case 'sess':
         this.#summaries.came(readOnce(found.body, (body) => decodeAs(RecordWire, body, 'session summary')))
-        return this.sessions.summaryCame(key)
+        return this.sessions.summaryCame(found.key.slice('sess/'.length))
       case 'door':
         return this.#journal.changed('doors')
       case 'ledger':
@@ -425,8 +426,8 @@ export class Peer {
     }
   }
 
-  #expired(topic: string, peer: PeerId): void {
-    if (topic === 'ad.d') this.#readings.expired(peer)
+  #expired({ topic, author }: Entry): void {
+    if (topic === 'ad.d') this.#readings.expired(author)
     this.#journal.changed(topic === 'door' ? 'doors' : 'nodes')
   }
 

@@ -100,12 +100,13 @@ export class Readings {
   }
 
   /** A version came, by gossip or from here. Throws MeshError for bytes that are no readings. */
-  came(topic: 'ad.s' | 'ad.d', peer: PeerId, found: Entry): void {
+  came(topic: 'ad.s' | 'ad.d', found: Entry): void {
+    const { author: peer } = found
     const ad = this.#adOf(peer)
     if (topic === 'ad.s') ad.static = decodeAdStatic(found.body)
     else {
       ad.dynamic = decodeAdDynamic(found.body)
-      ad.at = found.at
+      ad.at = this.#parts.clock.mono()
     }
     this.viewRow(peer)
   }

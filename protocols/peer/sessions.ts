@@ -397,7 +397,7 @@ export class Sessions {
     if (record.desired === 'stop' && (!FINAL_STATES.has(record.state) || this.forks.has(record.id)))
       this.#stopWanted(record, 'its owner')
     this.#ctx.changed('sessions', record.id)
-    this.#takeover.watch()
+    this.#takeover.watch([record])
   }
 
   /** The run kept frozen here is over; the session itself goes on where it is. False: there was none. */
@@ -418,6 +418,6 @@ export class Sessions {
       return this.#owning.tell(owned, { type: 'session.stop', cause: `stopped by ${by}` })
     }
     this.#ctx.changed('sessions', record.id)
-    this.#takeover.watch()
+    this.#takeover.watch([record])
   }
 }

@@ -53,11 +53,14 @@ export class Takeover {
     this.#parts = parts
   }
 
-  /** Keepers watch owners that are gone: the timer is there only while one is, and goes off when the first may be replaced. */
-  watch(): void {
+  /**
+   * Keepers watch owners that are gone: the timer is there only while one is, and goes off when the first may be replaced.
+   * `changed`: nothing else has.
+   */
+  watch(changed: Iterable<SessionRecord> = this.#parts.records.all.values()): void {
     const { clock } = this.#ctx.ports
     let firstMs = Infinity
-    for (const record of this.#parts.records.all.values()) firstMs = Math.min(firstMs, this.#inMs(record) ?? Infinity)
+    for (const record of changed) firstMs = Math.min(firstMs, this.#inMs(record) ?? Infinity)
     const dueAt = clock.mono() + Math.max(AGAIN_MS, firstMs)
     if (dueAt >= this.#dueAt) return
     if (this.#watch !== undefined) clock.clearTimeout(this.#watch)
@@ -83,6 +86,7 @@ export class Takeover {
   }
 
   #inMs(record: SessionRecord): number | undefined {
+    if (FINAL_STATES.has(record.state)) return undefined
     if (record.desired === 'run' && record.runner === record.owner && !survivesRunner(record)) return undefined
     const owned = this.#parts.owning.of(record.id)
     if (owned !== undefined && owned.step !== 'frozen') return undefined
