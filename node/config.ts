@@ -29,6 +29,8 @@ export interface Config {
   tlsEnabled: boolean
   /** Share of this PC that the mesh may use; undefined: all cores and half of the memory. */
   offer: Offer
+  /** This PC keeps records and votes, and runs nothing. */
+  witness: boolean
   labels: Record<string, string>
   /** Output and results of ended sessions: kept until there is more of it, or until it is this old. */
   keep: { bytes: number; ms: number }
@@ -44,6 +46,7 @@ export interface Offer {
 export interface UpFlags {
   name?: string
   offer?: string
+  witness?: boolean
   label?: string[]
   logLevel?: string
 }
@@ -86,6 +89,10 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: UpFlags, hostname: str
   if (!LEVELS.includes(logLevel)) problems.push(`OMEGA_LOG_LEVEL is "${logLevel}"; levels are ${LEVELS.join(', ')}`)
   const tls = env.OMEGA_TLS_ENABLED ?? 'true'
   if (tls !== 'true' && tls !== 'false') problems.push(`OMEGA_TLS_ENABLED is "${tls}"; true or false`)
+  const witness = env.OMEGA_WITNESS ?? 'false'
+  if (witness !== 'true' && witness !== 'false') problems.push(`OMEGA_WITNESS is "${witness}"; true or false`)
+  if (flags.witness === true && flags.offer !== undefined)
+    problems.push('--witness gives the mesh nothing to run on, so --offer says the opposite')
   const config: Config = {
     dataDir: dataDirOf(env),
     name,
@@ -96,6 +103,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: UpFlags, hostname: str
     logLevel,
     tlsEnabled: tls === 'true',
     offer: readOffer(flags.offer, problems),
+    witness: flags.witness === true || witness === 'true',
     labels: readLabels(flags.label ?? [], problems),
     keep: {
       bytes: setting(env, 'OMEGA_KEEP_BYTES', '2G', parseBytes, 'a size, such as 2G', problems),

@@ -5,8 +5,9 @@
 import { MeshError } from '../protocols/errors.ts'
 import type { Genesis } from '../protocols/joining/index.ts'
 import { Peer } from '../protocols/peer/index.ts'
+import type { Right } from '../protocols/peer/index.ts'
 import type { Clock, Crypto, PeerId, Random, Store } from '../protocols/ports.ts'
-import type { SessionRecord } from '../protocols/session/index.ts'
+import type { SessionRecord, Tie } from '../protocols/session/index.ts'
 import type { BlobCache } from './adapters/blob-cache.ts'
 import { startDiscovery } from './adapters/discovery.ts'
 import type { Discovery } from './adapters/discovery.ts'
@@ -20,14 +21,14 @@ import { serveWatchers } from './attachment.ts'
 import { fetchBlob, serveBlobs } from './blob-transfer.ts'
 import { offerOf } from './config.ts'
 import type { Config } from './config.ts'
-import type { DoorView, NodeDetail, NodeView, SessionView } from './http/views.ts'
+import type { DoorView, NodeDetail, NodeView, SessionView, TieView } from './http/views.ts'
 import { MinuteHistory, STEP_MS } from './history.ts'
 import { BIP39_ENGLISH, openMembership } from './security/identity.ts'
 import type { Membership } from './security/identity.ts'
 import { Renewal } from './renewal.ts'
 import { capacityOf, dynamicAd, HardwareReport, staticAd } from './sensors/index.ts'
 import type { Sample, Sensors } from './sensors/index.ts'
-import { nodeView, sessionView } from './views.ts'
+import { leaseView, nodeView, sessionView } from './views.ts'
 
 /** A late timer by this much means that this peer's verdicts about others are worth less for a moment. */
 const LAG_MS = 250
@@ -102,7 +103,7 @@ export class Member {
         certificate: () => renewal.membership.certificate,
         name: config.name,
         version: parts.version,
-        offer: offerOf(config.offer, capacityOf(sample))
+        offer: givenBy(config, sample)
       }
     )
     try {
@@ -232,7 +233,40 @@ export class Member {
     const holder = record.runner ?? record.owner
     const state = holder === peer.self ? 'alive' : peer.member(holder)?.state
     const gone = state === 'dead' || state === 'left' || state === undefined
-    return sessionView(record, gone ? peer.nameOf(holder) : undefined, peer.forksOf(record.id))
+    return sessionView(
+      record,
+      gone ? peer.nameOf(holder) : undefined,
+      peer.forksOf(record.id),
+      peer.sessions.awaitsWordOn(record)
+    )
+  }
+
+  /** With what those say who know who may run it. */
+  async wholeView(record: SessionRecord): Promise<SessionView> {
+    const view = this.sessionView(record)
+    if (view.strict === null) return view
+    const right = await new Promise<Right | undefined>((resolve) => this.peer.right(record, resolve))
+    return { ...view, strict: { ...view.strict, lease: leaseView(right) } }
+  }
+
+  tie(): TieView {
+    const { tie } = this.peer
+    const witnesses = this.nodes().flatMap((node) => (node.witness ? [node.peerId] : []))
+    return { rule: tie.rule, anchor: tie.rule === 'anchor' ? tie.anchor : null, witnesses }
+  }
+
+  /** `anchor`: name or peer id. */
+  async setTie(rule: TieView['rule'], anchor: string | undefined, by: string): Promise<TieView> {
+    if ((rule === 'anchor') !== (anchor !== undefined))
+      throw new MeshError('BAD_REQUEST', 'the rule "anchor" takes the name of a PC, and the others take none')
+    const tie: Tie = rule === 'anchor' ? { rule, anchor: this.findNode(anchor!) } : { rule }
+    await new Promise<void>((resolve, reject) =>
+      this.peer.setTie(tie, (error) => (error === undefined ? resolve() : reject(error)))
+    )
+    const whose = tie.rule === 'anchor' ? ` ${this.peer.nameOf(tie.anchor)}` : ''
+    const text = `${by} set the rule for strict sessions on two PCs to ${rule}${whose}`
+    this.peer.addEvent({ kind: 'security', level: 'info', text, subject: null })
+    return this.tie()
   }
 
   doors(): DoorView[] {
@@ -319,7 +353,8 @@ export class Member {
       name: config.name,
       version,
       urls: this.#parts.urls().filter((url) => url.startsWith('https:')),
-      offer: offerOf(config.offer, capacityOf(this.#sample)),
+      offer: givenBy(config, this.#sample),
+      ...(config.witness ? { witness: true } : {}),
       tlsFingerprint: leaf
     }
     const ad = staticAd(sensors.facts, this.#sample, this.#hardware()?.report, own)
@@ -398,6 +433,10 @@ export class Member {
     if (this.#report?.json !== json) this.#report = { json, ...readReport(json) }
     return { report: this.#report.report, error: this.#report.error, ageMs }
   }
+}
+
+function givenBy({ offer, witness }: Config, sample: Sample): { cpuMilli: number; memoryBytes: number } {
+  return witness ? { cpuMilli: 0, memoryBytes: 0 } : offerOf(offer, capacityOf(sample))
 }
 
 function readReport(json: string): { report: HardwareReport | undefined; error: string | undefined } {

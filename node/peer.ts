@@ -26,7 +26,7 @@ import type { Config } from './config.ts'
 import type { Attachment, Change, Created, Ledger, PeerApi, Principal } from './http/api.ts'
 import { createDoors } from './http/doors.ts'
 import type { Doors } from './http/doors.ts'
-import type { EventView, NodeDetail, NodeView, SessionView, StatusView } from './http/views.ts'
+import type { EventView, NodeDetail, NodeView, SessionView, StatusView, TieView } from './http/views.ts'
 import { pageFolder, programVersion } from './install/layout.ts'
 import { noticesOf } from './notices.ts'
 import { ownNames } from './renewal.ts'
@@ -251,6 +251,15 @@ export class PeerProcess implements PeerApi {
   }
   async stop(id: string, who: Principal): Promise<SessionView> {
     return await this.#desk.stop(id, who)
+  }
+  async takeOver(id: string, who: Principal): Promise<SessionView> {
+    return await this.#desk.takeOver(id, who)
+  }
+  tie(): TieView {
+    return this.#belonging.active().tie()
+  }
+  async setTie(rule: TieView['rule'], anchor: string | undefined, who: Principal): Promise<TieView> {
+    return await this.#belonging.active().setTie(rule, anchor, who.name)
   }
   async discardForks(id: string, who: Principal): Promise<SessionView> {
     return await this.#desk.discardForks(id, who)

@@ -30,7 +30,7 @@ export class SessionDesk {
 
   async session(id: string): Promise<SessionView> {
     const member = this.#parts.active()
-    return member.sessionView(await this.#record(id))
+    return await member.wholeView(await this.#record(id))
   }
 
   async create(input: SpecInput, who: Principal): Promise<Created> {
@@ -62,6 +62,15 @@ export class SessionDesk {
       member.peer.sessions.stop(record, who.name, (error) => (error === undefined ? resolve() : reject(error)))
     })
     return member.sessionView(await this.#record(record.id))
+  }
+
+  async takeOver(id: string, who: Principal): Promise<SessionView> {
+    const member = this.#parts.active()
+    const record = await this.#record(id)
+    await new Promise<void>((resolve, reject) => {
+      member.peer.sessions.takeOver(record, who.name, (error) => (error === undefined ? resolve() : reject(error)))
+    })
+    return await member.wholeView(await this.#record(record.id))
   }
 
   async discardForks(id: string, _who: Principal): Promise<SessionView> {

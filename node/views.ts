@@ -1,10 +1,10 @@
 /** From what the protocols know to what the API shows. A value that is not known is absent with its reason. */
 import type { AdDynamic, AdStatic } from '../protocols/gossip/index.ts'
 import type { Member } from '../protocols/membership/index.ts'
-import type { AdView } from '../protocols/peer/index.ts'
+import type { AdView, Right } from '../protocols/peer/index.ts'
 import { survivesRunner } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
-import type { NodeView, Reading, SessionView } from './http/views.ts'
+import type { NodeView, Reading, SessionView, StrictView } from './http/views.ts'
 
 export interface NodeContext {
   self: boolean
@@ -59,6 +59,7 @@ export function nodeView(member: Member, ad: AdView | undefined, context: NodeCo
       : member.rttMs === undefined
         ? missing('not measured yet')
         : { value: member.rttMs },
+    witness: fixed?.witness ?? false,
     offer: fixed === undefined ? null : offerView(fixed, dynamic),
     usedBy: dynamic?.usedBy ?? '',
     labels: { ...fixed?.labels },
@@ -96,11 +97,15 @@ function readings(member: Member, fixed: AdStatic | undefined, dynamic: AdDynami
 
 const missing = (reason: string): { missing: string } => ({ missing: reason })
 
-/** `runnerGone`: the name of the runner while it is away. `frozenOn`: PCs that keep an older run of it. */
+/**
+ * `runnerGone`: the name of the runner while it is away. `frozenOn`: PCs that keep an older run of it. `awaits`: PCs of
+ * which a person would have to say that they are off.
+ */
 export function sessionView(
   record: SessionRecord,
   runnerGone: string | undefined,
-  frozenOn: readonly string[] = []
+  frozenOn: readonly string[] = [],
+  awaits: readonly string[] = []
 ): SessionView {
   const { spec } = record
   const lost =
@@ -120,13 +125,14 @@ export function sessionView(
     epoch: record.epoch,
     frozenOn: [...frozenOn],
     placement: record.why ?? null,
-    reason: lost ? lossInWords(record, runnerGone) : (record.reason ?? ''),
+    reason: lost ? lossInWords(record, runnerGone, awaits) : (record.reason ?? ''),
     cpuMilli: spec.cpuMilli,
     memoryBytes: spec.memoryBytes,
     restart: spec.restart,
     mode: spec.mode ?? 'available',
     priority: spec.class ?? 2,
     tasks: tasksView(record),
+    strict: spec.mode === 'strict' ? strictView(record, awaits) : null,
     exit: record.exit ?? null,
     output: record.output ?? null,
     createdAt: record.createdAt,
@@ -142,7 +148,20 @@ function tasksView({ spec, progress, state }: SessionRecord): SessionView['tasks
   return { total: spec.array, done, failed, running: state === 'running' ? running : 0, failing: [...failing] }
 }
 
-function lossInWords(record: SessionRecord, runner: string): string {
+function strictView({ voters, takeover }: SessionRecord, awaits: readonly string[]): StrictView {
+  const takenOver = takeover === undefined ? null : { by: takeover.by, at: takeover.peer, when: takeover.at }
+  return { voters: [...(voters ?? [])], lease: null, awaits: [...awaits], takenOver }
+}
+
+export function leaseView(right: Right | undefined): StrictView['lease'] {
+  if (right === undefined) return null
+  const { holder, endsInMs, ageMs, from } = right
+  return { holder, endsInMs, ageMs, from }
+}
+
+function lossInWords(record: SessionRecord, runner: string, awaits: readonly string[]): string {
+  if (awaits.length > 0)
+    return `${runner} is away, and nobody can tell from here whether it is off; it goes on when ${runner} is back, or when a person takes it over`
   return survivesRunner(record)
     ? `${runner} is away; the session starts again elsewhere in a moment`
     : `${runner} is away; the session goes on if it comes back`

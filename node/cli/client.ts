@@ -37,6 +37,9 @@ export class Client {
   async post<T>(path: string, body: unknown = {}, headers: Record<string, string> = {}): Promise<T> {
     return await this.#json<T>('POST', path, body, headers)
   }
+  async put<T>(path: string, body: unknown): Promise<T> {
+    return await this.#json<T>('PUT', path, body)
+  }
   async delete<T>(path: string): Promise<T> {
     return await this.#json<T>('DELETE', path)
   }

@@ -5,6 +5,7 @@ import type { NodeView, SessionView, StatusView } from '../http/views.ts'
 import type { Client } from './client.ts'
 import { ago, nodeRow, note, print, printJson, sessionRow, table } from './output.ts'
 import { duration } from './program.ts'
+import { awaitsInWords, strictLines } from './strict.ts'
 
 interface Json {
   json?: boolean
@@ -165,6 +166,9 @@ export async function ps(client: Client, flags: Json & { all?: boolean }): Promi
     ['ID', 'STATE', 'ON', 'AGE', 'USER', 'COMMAND'],
     shown.map((session) => sessionRow(session, names, Date.now()))
   )
+  for (const session of shown)
+    if ((session.strict?.awaits ?? []).length > 0)
+      note(`${session.id.slice(0, 8)}: ${awaitsInWords(session, (peer) => names.get(peer) ?? peer.slice(-8))}`)
   return 0
 }
 
@@ -201,6 +205,7 @@ export async function show(client: Client, id: string, flags: Json): Promise<num
     if (failing.length > 0) print(`failed    ${rangesOf(failing)}${failed > sizeOf(failing) ? ', …' : ''}`)
   }
   print(`keepers   ${session.keepers.map(name).join(', ')}`)
+  for (const line of strictLines(session, name)) print(line)
   for (const peer of session.frozenOn)
     print(
       `frozen    an older run is kept on ${name(peer)}; \`omega stop --fork ${session.id.slice(0, 8)}\` discards it`

@@ -40,7 +40,7 @@ export function nodeRow(node: NodeView, now: number): string[] {
   const seen = node.lastSeenMs === null ? 'not heard yet' : ago(now - node.lastSeenMs)
   return [
     node.self ? `${node.name} (here)` : node.name,
-    node.offer?.paused === true ? 'paused' : node.state,
+    node.offer?.paused === true ? 'paused' : node.witness && node.state === 'alive' ? 'witness' : node.state,
     reading(node.cpu, (share) => `${Math.round(share * 100)} %`),
     reading(node.cores, String),
     'value' in node.memoryUsedBytes && 'value' in node.memoryBytes

@@ -70,6 +70,7 @@ function build(ended: (code: number | undefined) => void): Command {
     .option('--join <invite>', 'join the mesh of an invite')
     .option('--accept-open-door', 'join the first mesh with an open door, without asking')
     .option('--offer <what>', 'what this PC gives the mesh')
+    .option('--witness', 'keep records and vote on strict sessions, and run nothing')
     .option('--label <key=value>', 'label for placement; may be repeated', list)
     .option('--name <name>', 'name of this PC on all screens')
     .option('--log-level <level>', 'debug, info, warn or error')
@@ -157,6 +158,16 @@ function build(ended: (code: number | undefined) => void): Command {
     .argument('<session>')
     .option('--fork', 'discard only the older runs of it that are kept frozen; the session goes on')
     .action(async (id: string, flags) => ended(await (await commands()).stop(client(), id, flags)))
+  add('takeover', 'go on with a strict session whose PC is off, on your word that it is', 'omega takeover 3f9a2c')
+    .argument('<session>')
+    .option('--yes', 'do not ask: the PCs it waits for are off')
+    .action(async (id: string, flags) => ended(await (await import('./strict.ts')).takeover(client(), id, flags)))
+  add('tie', 'who decides about strict sessions while only two PCs keep them', 'omega tie anchor den')
+    .argument('[rule]', 'runner, both, or anchor and the name of a PC')
+    .argument('[pc]', 'the anchor')
+    .action(async (rule: string | undefined, pc: string | undefined, flags) =>
+      ended(await (await import('./strict.ts')).tie(client(), rule, pc, flags))
+    )
   // The simulator is a program of its own: the peer knows nothing of it.
   program
     .command('sim')

@@ -4,7 +4,7 @@
  */
 import type { Readable } from 'node:stream'
 import type { SpecInput } from '../../protocols/session/index.ts'
-import type { EventView, NodeDetail, NodeView, SessionView, StatusView } from './views.ts'
+import type { EventView, NodeDetail, NodeView, SessionView, StatusView, TieView } from './views.ts'
 
 export type Role = 'admin' | 'user' | 'viewer'
 
@@ -71,6 +71,12 @@ export interface PeerApi {
   create(spec: SpecInput, who: Principal): Promise<Created>
   /** Resolves when the stop is recorded; repeat gives the same answer. */
   stop(id: string, who: Principal): Promise<SessionView>
+  /** On the word of this person that the PCs it waits for are off. BAD_REQUEST where it waits for none. */
+  takeOver(id: string, who: Principal): Promise<SessionView>
+  /** Who decides about strict sessions on two PCs. */
+  tie(): TieView
+  /** `anchor`: peer id or name, with the rule of that name. */
+  setTie(rule: TieView['rule'], anchor: string | undefined, who: Principal): Promise<TieView>
   /** Discards the older runs of it that PCs keep frozen; the session itself goes on. BAD_REQUEST when there is none. */
   discardForks(id: string, who: Principal): Promise<SessionView>
   /** `from`: log offset, 0 is the oldest kept. `task`: of an array, that one's output alone. */

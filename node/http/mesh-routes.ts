@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { who } from './context.ts'
 import type { App, Context } from './context.ts'
-import { NodeBody, StatusBody } from './schemas.ts'
+import { NodeBody, StatusBody, TieBody } from './schemas.ts'
 
 const HOUR_MS = 3_600_000
 export const INVITE_USES_MAX = 100
@@ -19,6 +19,11 @@ const Invite = z.object({
     .default(24 * HOUR_MS)
 })
 const Join = z.object({ invite: z.string().min(1).max(8192) })
+const Tie = z.object({
+  rule: z.enum(['runner', 'anchor', 'both']),
+  /** Name or peer id, with the rule `anchor`. */
+  anchor: z.string().min(1).max(128).optional()
+})
 const Down = z.object({ keepSessions: z.boolean().default(false) }).prefault({})
 const tags = ['mesh']
 const answersStatus = { response: { 200: StatusBody } }
@@ -101,6 +106,28 @@ export function meshRoutes(app: App, { api }: Context, ca: () => string): void {
       schema: { summary: 'Stop looking; make a mesh of one', tags, ...answersStatus }
     },
     () => api.found()
+  )
+  app.get(
+    '/api/v1/tie',
+    {
+      config: { access: 'viewer' },
+      schema: { summary: 'Who decides about strict sessions while two PCs keep them', tags, response: { 200: TieBody } }
+    },
+    () => api.tie()
+  )
+  app.put(
+    '/api/v1/tie',
+    {
+      config: { access: 'admin' },
+      schema: {
+        summary: 'Change who decides about strict sessions while two PCs keep them',
+        description: 'For the whole mesh. Sessions that exist follow while both of their PCs are up.',
+        tags,
+        body: Tie,
+        response: { 200: TieBody }
+      }
+    },
+    (request) => api.setTie(request.body.rule, request.body.anchor, who(request))
   )
   app.post(
     '/api/v1/leave',

@@ -12,7 +12,8 @@ import type {
   SessionView,
   SimulationView,
   StatusView,
-  UserView
+  UserView,
+  TieView
 } from './views.ts'
 
 const count = z.number().int().min(0)
@@ -92,6 +93,7 @@ export const NodeBody = z.object({
   battery: reading(z.string()),
   bootedAtMs: reading(z.number()),
   rttMs: reading(z.number()),
+  witness: z.boolean(),
   offer: z
     .object({
       cpuMilli: z.number(),
@@ -172,12 +174,28 @@ export const SessionBody = z.object({
   tasks: z
     .object({ total: count, done: count, failed: count, running: count, failing: z.array(z.number()) })
     .nullable(),
+  strict: z
+    .object({
+      voters: z.array(z.string()),
+      lease: z
+        .object({ holder: z.string().nullable(), endsInMs: z.number(), ageMs: z.number(), from: z.string() })
+        .nullable(),
+      awaits: z.array(z.string()),
+      takenOver: z.object({ by: z.string(), at: z.string(), when: z.number() }).nullable()
+    })
+    .nullable(),
   exit: z.object({ code: z.number().nullable(), signal: z.string().nullable() }).nullable(),
   output: z.object({ hash: z.string(), bytes: z.number(), files: z.number() }).nullable(),
   createdAt: z.number(),
   startedAt: z.number().nullable(),
   endedAt: z.number().nullable(),
   history: z.array(z.object({ at: z.number(), state, by: z.string(), cause: z.string() }))
+})
+
+export const TieBody = z.object({
+  rule: z.enum(['runner', 'anchor', 'both']),
+  anchor: z.string().nullable(),
+  witnesses: z.array(z.string())
 })
 
 export const SessionPage = z.object({
@@ -230,6 +248,7 @@ true satisfies Same<StatusView, z.infer<typeof StatusBody>>
 true satisfies Same<NodeView, z.infer<typeof NodeBody>>
 true satisfies Same<NodeDetail, z.infer<typeof NodeDetailBody>>
 true satisfies Same<SessionView, z.infer<typeof SessionBody>>
+true satisfies Same<TieView, z.infer<typeof TieBody>>
 true satisfies Same<EventView, z.infer<typeof EventBody>>
 true satisfies Same<UserView, z.infer<typeof UserBody>>
 true satisfies Same<ApiError, z.infer<typeof ErrorBody>>

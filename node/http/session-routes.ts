@@ -52,6 +52,26 @@ export function sessionRoutes(app: App, context: Context): void {
     (request) => api.session(request.params.id)
   )
   app.delete('/api/v1/sessions/:id', stopRoute, stopSession(api))
+  app.post(
+    '/api/v1/sessions/:id/takeover',
+    {
+      config: { access: 'user' },
+      schema: {
+        summary: 'Take a strict session over, on your word that the PCs it waits for are off',
+        description:
+          'Only for a session whose `strict.awaits` names PCs. If one of them runs it after all, it runs twice until they hear of each other; the older run is then kept frozen. The word is signed, kept in the record and shown to everyone.',
+        tags: ['sessions'],
+        params: SessionIdParam,
+        response: { 202: SessionBody }
+      }
+    },
+    async (request, reply) => {
+      const principal = who(request)
+      const session = await api.session(request.params.id)
+      mustDrive(session, principal, 'take over')
+      return reply.code(202).send(await api.takeOver(session.id, principal))
+    }
+  )
   app.delete(
     '/api/v1/sessions/:id/forks',
     {

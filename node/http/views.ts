@@ -102,6 +102,8 @@ export interface NodeView {
   bootedAtMs: Reading<number>
   /** Round trip of the last probe, ms. */
   rttMs: Reading<number>
+  /** It keeps records and votes, and runs nothing. */
+  witness: boolean
   offer: {
     cpuMilli: number
     memoryBytes: number
@@ -171,12 +173,35 @@ export interface SessionView {
   priority: number
   /** Of an array: how far it has come. `failing`: numbers of failed tasks as pairs of from and to, the first of them. */
   tasks: { total: number; done: number; failed: number; running: number; failing: number[] } | null
+  /** Null when it is available. */
+  strict: StrictView | null
   exit: { code: number | null; signal: string | null } | null
   output: { hash: string; bytes: number; files: number } | null
   createdAt: number
   startedAt: number | null
   endedAt: number | null
   history: { at: number; state: SessionState; by: string; cause: string }[]
+}
+
+/** What decides whether a strict session may run. Peer ids throughout. */
+export interface StrictView {
+  /** Who votes on the right to run it, as its owner read last. */
+  voters: string[]
+  /** Who has the right, as `from` said. Null in lists, and when nobody who knows can be asked. */
+  lease: { holder: string | null; endsInMs: number; ageMs: number; from: string } | null
+  /** PCs that are gone and without which it cannot go on: a person who knows that they are off may take it over here. */
+  awaits: string[]
+  /** The last such word. */
+  takenOver: { by: string; at: string; when: number } | null
+}
+
+/** Who decides about a strict session while only two PCs keep it. */
+export interface TieView {
+  rule: 'runner' | 'anchor' | 'both'
+  /** Peer id, with the rule `anchor`. */
+  anchor: string | null
+  /** PCs that keep records and vote, and run nothing: one of them makes the rule unnecessary. */
+  witnesses: string[]
 }
 
 export interface EventView {

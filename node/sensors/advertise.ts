@@ -11,7 +11,7 @@ import type { Sample } from './sensors.ts'
 import type { Facts } from './source.ts'
 
 /** What the peer knows of itself and no sensor does. */
-export type OwnStatic = Pick<AdStatic, 'labels' | 'name' | 'version' | 'urls' | 'offer' | 'tlsFingerprint'>
+export type OwnStatic = Pick<AdStatic, 'labels' | 'name' | 'version' | 'urls' | 'offer' | 'witness' | 'tlsFingerprint'>
 export type OwnDynamic = Pick<AdDynamic, 'granted' | 'paused' | 'draining' | 'sessions' | 'usedBy'>
 
 /** What the PC could give at most, as this program may use it (control groups and CPU sets count). */

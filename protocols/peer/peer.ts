@@ -30,6 +30,8 @@ import type { LinkOptions } from './links.ts'
 import { peerMachine } from './peer.machine.ts'
 import { Readings } from './readings.ts'
 import type { AdView } from './readings.ts'
+import { Rights } from './rights.ts'
+import type { Right } from './rights.ts'
 import { CtlFrame, Rpc } from './rpc.ts'
 import { Sessions } from './sessions.ts'
 import { Summaries } from './summaries.ts'
@@ -64,6 +66,7 @@ export class Peer {
   readonly #board: Board
   readonly #summaries: Summaries
   readonly #readings: Readings
+  readonly #rights: Rights
   readonly #life: Actor<typeof peerMachine>
   #started: ((error?: MeshError) => void) | undefined
   #stopped: (() => void) | undefined
@@ -96,6 +99,7 @@ export class Peer {
     const sessions = (this.sessions = new Sessions(ctx, options.offer))
     this.channels = new Channels(ctx)
     this.rpc = new Rpc(ctx)
+    this.#rights = new Rights(ctx, sessions.strict.registers, this.rpc)
     const { clock, random } = ports
     this.#readings = new Readings({ self: this.self, clock, random, board, links, view: this.view, sessions })
     this.#life = createActor(peerMachine, {
@@ -233,6 +237,11 @@ export class Peer {
   /** Under which name a task of an array runs, on whichever PC. */
   taskSession(array: SessionId, task: number): SessionId {
     return taskSession(array, task, this.#ports.crypto)
+  }
+
+  /** Who has the right to run a strict session, and until when; undefined when nobody who knows can be asked. */
+  right(record: SessionRecord, done: (right: Right | undefined) => void): void {
+    this.#rights.of(record, done)
   }
 
   /** PCs that keep an older run of the session frozen. */

@@ -6,7 +6,17 @@ import type { Message } from '../kernel.ts'
 import { toHex } from '../codec.ts'
 import type { MeshError } from '../errors.ts'
 import type { PeerId, SessionId } from '../ports.ts'
-import { createRegisters, decodeSlot, encodeSlot, known, leaseOf, mayRun, slotOf, step } from '../register/index.ts'
+import {
+  createRegisters,
+  decodeSlot,
+  encodeSlot,
+  known,
+  leaseOf,
+  mayRun,
+  rightOf,
+  slotOf,
+  step
+} from '../register/index.ts'
 import type {
   Config,
   Own,
@@ -103,6 +113,10 @@ export class Registers {
   /** Registers this peer has to do with, and those it had. */
   ids(): Iterable<SessionId> {
     return known(this.#state)
+  }
+  /** The latest that this peer knows of the right, and Clock.mono when it first knew of it. */
+  seen(id: SessionId): { own: Own; since: number } | undefined {
+    return rightOf(this.#state, id)
   }
   /** As this peer's acceptor has it. */
   slot(id: SessionId): Slot | undefined {

@@ -213,6 +213,11 @@ export class Sessions {
     this.#discardEverywhere(record.id, () => {})
   }
 
+  /** PCs that are gone, and whose being off a person here would have to vouch for before the session can go on. */
+  awaitsWordOn(record: SessionRecord): PeerId[] {
+    return this.strict.whyNotSeized(record) === undefined ? this.strict.voters.missing(record) : []
+  }
+
   /** A strict session that waits for PCs of which a person says that they are off (PROTOCOLS.md 2.4.7). */
   takeOver(record: SessionRecord, by: string, done: (error?: MeshError) => void): void {
     const why = this.strict.whyNotSeized(record)

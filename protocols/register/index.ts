@@ -1,4 +1,4 @@
-export { createRegisters, known, leaseOf, mayRun, nextName, slotOf, step } from './kernel.ts'
+export { createRegisters, known, leaseOf, mayRun, nextName, rightOf, slotOf, step } from './kernel.ts'
 export type { RegisterEffect, RegisterEvent, RegisterState } from './kernel.ts'
 export { RULES } from './rules.ts'
 export type { Rules } from './rules.ts'

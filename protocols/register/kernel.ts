@@ -17,6 +17,7 @@ import {
   onLeaseTimer,
   onWake,
   saw,
+  seenOf,
   unwant,
   want
 } from './lease.ts'
@@ -107,6 +108,11 @@ export function known({ acceptor, proposer, leases }: RegisterState): Set<Sessio
     ...proposer.proposals.keys(),
     ...leases.watched.keys()
   ])
+}
+
+/** The latest that this peer knows of the right, and env.now when it first knew of it. */
+export function rightOf(state: RegisterState, id: SessionId): { own: Own; since: number } | undefined {
+  return seenOf(state.leases, id)
 }
 
 export function slotOf({ acceptor }: RegisterState, id: SessionId): Slot | undefined {

@@ -168,6 +168,11 @@ export function heldOf(state: LeaseState, id: SessionId): { epoch: number; until
   return held === undefined ? undefined : { epoch: held.epoch, until: held.endsAt }
 }
 
+/** The latest that this peer knows of the right, and env.now when it first knew of it. */
+export function seenOf(state: LeaseState, id: SessionId): { own: Own; since: number } | undefined {
+  return state.watched.get(id)?.seen
+}
+
 export const leaseTag = (id: SessionId): string => `lease/${id}`
 
 /** Makes a name for an attempt. */

@@ -6,14 +6,22 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { MeshError } from '../../protocols/errors.ts'
 import type { AdStatic } from '../../protocols/gossip/index.ts'
-import type { AdView, Peer } from '../../protocols/peer/index.ts'
+import type { AdView, Peer, Right } from '../../protocols/peer/index.ts'
 import type { PeerId } from '../../protocols/ports.ts'
-import type { SessionRecord, SpecInput } from '../../protocols/session/index.ts'
+import type { SessionRecord, SpecInput, Tie } from '../../protocols/session/index.ts'
 import type { Attachment, Change, Created, Ledger, PeerApi, Principal } from '../../node/http/api.ts'
 import type { Simulation } from '../../node/http/simulation-routes.ts'
-import type { EventView, NodeDetail, NodeView, NoticeView, SessionView, StatusView } from '../../node/http/views.ts'
+import type {
+  EventView,
+  NodeDetail,
+  NodeView,
+  NoticeView,
+  SessionView,
+  StatusView,
+  TieView
+} from '../../node/http/views.ts'
 import { specOf } from '../../node/session-spec.ts'
-import { nodeView, sessionView } from '../../node/views.ts'
+import { leaseView, nodeView, sessionView } from '../../node/views.ts'
 import type { SimMesh } from '../mesh.ts'
 import type { Pace } from './pace.ts'
 import type { Seat } from './seat.ts'
@@ -53,7 +61,7 @@ export class SimApi implements PeerApi {
   readonly #parts: SimApiParts
   readonly #secret = randomBytes(32)
   readonly #listeners = new Set<(changes: ReadonlySet<Change>) => void>()
-  readonly #sessionViews = new WeakMap<SessionRecord, { gone: string | undefined; view: SessionView }>()
+  readonly #sessionViews = new WeakMap<SessionRecord, { key: string; view: SessionView }>()
   readonly #fixed = new WeakMap<AdStatic, AdStatic>()
   #timer: NodeJS.Timeout | undefined
   #toldAt = -1
@@ -129,7 +137,12 @@ export class SimApi implements PeerApi {
   }
 
   async session(id: string): Promise<SessionView> {
-    return this.#sessionView(this.#parts.seat.peer, await this.#record(id))
+    const { peer } = this.#parts.seat
+    const record = await this.#record(id)
+    const view = this.#sessionView(peer, record)
+    if (view.strict === null || this.#parts.pace.speed === 0) return view
+    const right = await this.#answered<Right | undefined>((done) => peer.right(record, (told) => done(undefined, told)))
+    return { ...view, strict: { ...view.strict, lease: leaseView(right) } }
   }
 
   events(): EventView[] {
@@ -158,6 +171,30 @@ export class SimApi implements PeerApi {
     const record = await this.#record(id)
     await this.#answered<undefined>((done) => peer.sessions.stop(record, who.name, (error) => done(error, undefined)))
     return this.#sessionView(peer, await this.#record(record.id))
+  }
+
+  async takeOver(id: string, who: Principal): Promise<SessionView> {
+    const { peer } = this.#parts.seat
+    const record = await this.#record(id)
+    await this.#answered<undefined>((done) =>
+      peer.sessions.takeOver(record, who.name, (error) => done(error, undefined))
+    )
+    return this.#sessionView(peer, await this.#record(record.id))
+  }
+
+  tie(): TieView {
+    const { tie } = this.#parts.seat.peer
+    const witnesses = this.#parts.mesh.pcs.flatMap((pc) => (pc.witness ? [pc.id] : []))
+    return { rule: tie.rule, anchor: tie.rule === 'anchor' ? tie.anchor : null, witnesses }
+  }
+
+  async setTie(rule: TieView['rule'], anchor: string | undefined): Promise<TieView> {
+    const { peer } = this.#parts.seat
+    if ((rule === 'anchor') !== (anchor !== undefined))
+      throw new MeshError('BAD_REQUEST', 'the rule "anchor" takes the name of a PC, and the others take none')
+    const tie: Tie = rule === 'anchor' ? { rule, anchor: this.#findNode(anchor!) } : { rule }
+    await this.#answered<undefined>((done) => peer.setTie(tie, (error) => done(error, undefined)))
+    return this.tie()
   }
 
   async discardForks(id: string): Promise<SessionView> {
@@ -269,10 +306,12 @@ export class SimApi implements PeerApi {
     const state = holder === peer.self ? 'alive' : peer.member(holder)?.state
     const isGone = record.endedAt === undefined && (state === 'dead' || state === 'left' || state === undefined)
     const gone = isGone ? peer.nameOf(holder) : undefined
+    const awaits = peer.sessions.awaitsWordOn(record)
+    const key = `${gone ?? ''} ${awaits.join(' ')}`
     const known = this.#sessionViews.get(record)
-    if (known !== undefined && known.gone === gone) return known.view
-    const view = sessionView(record, gone)
-    this.#sessionViews.set(record, { gone, view })
+    if (known !== undefined && known.key === key) return known.view
+    const view = sessionView(record, gone, [], awaits)
+    this.#sessionViews.set(record, { key, view })
     return view
   }
 

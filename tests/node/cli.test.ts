@@ -435,3 +435,86 @@ test('the folder travels as content, once, and a wrong flag ends the process wit
     err: expect.stringMatching(/^omega: unknown option '--frob'/)
   })
 })
+
+// ---- strict sessions ----
+
+const STRICT_ID = 'ab'.repeat(16)
+function strictSession(awaits: string[]): void {
+  api.nodesNow = [nodeOf('p1', 'den', true), { ...nodeOf('p2', 'attic'), state: 'dead' }]
+  api.sessionsNow = [
+    sessionOf(STRICT_ID, 'local', {
+      mode: 'strict',
+      runner: 'p2',
+      owner: 'p2',
+      keepers: ['p1', 'p2'],
+      strict: {
+        voters: ['p2'],
+        lease: { holder: 'p2', endsInMs: 4210, ageMs: 1790, from: 'p2' },
+        awaits,
+        takenOver: null
+      }
+    })
+  ]
+}
+
+test('show of a strict session says who votes and who may run it, for how long and on whose word', async () => {
+  strictSession([])
+  const { out } = await omega('show', 'ababab')
+  expect(lines(out)).toEqual(
+    expect.arrayContaining([
+      'votes     attic',
+      'right     attic for 4.2 s more, renewed 1.8 s ago, as attic says',
+      expect.stringMatching(/; strict; .*by local on /)
+    ])
+  )
+  api.sessionsNow[0]!.strict!.lease = { holder: 'p2', endsInMs: 0, ageMs: 61_000, from: 'p1' }
+  expect((await omega('show', 'ababab')).out).toContain(
+    'right     nobody: attic renewed it last 61.0 s ago, as den says'
+  )
+  api.sessionsNow[0]!.strict!.lease = null
+  expect((await omega('show', 'ababab')).out).toContain('right     nobody who knows can be asked now')
+})
+
+test('a session that waits for a PC that is gone says so in show and ps, with the way out', async () => {
+  strictSession(['p2'])
+  const offer = 'is attic off? Then `omega takeover abababab` runs it here'
+  expect((await omega('show', 'ababab')).out).toContain(`waits     ${offer}`)
+  expect((await omega('ps')).err).toContain(`abababab: ${offer}`)
+  expect((await omega('ps', '--json')).err).toBe('')
+})
+
+test('takeover asks a person, takes --yes for the answer, and does nothing without either', async () => {
+  strictSession(['p2'])
+  const silent = await omega('takeover', 'ababab')
+  expect([silent.code, silent.err]).toEqual([
+    1,
+    expect.stringMatching(/attic: only you can tell whether it is off.*--yes/)
+  ])
+  expect(api.calls).toEqual([])
+  const said = await omega('takeover', '--yes', 'ababab')
+  expect([said.code, said.out]).toEqual([0, 'abababab is taken over here; it is running\n'])
+  expect(api.calls.map((call) => call.name)).toEqual(['takeOver'])
+})
+
+test('where nobody is waited for, the peer says why nothing is to be taken over', async () => {
+  strictSession([])
+  api.refuse = new MeshError('BAD_REQUEST', 'attic looks after it, and answers')
+  expect(await omega('takeover', 'ababab')).toMatchObject({
+    code: 1,
+    err: 'omega: attic looks after it, and answers\n'
+  })
+})
+
+test('tie shows the rule with what it means, and sets it', async () => {
+  api.nodesNow = [nodeOf('p1', 'den', true), { ...nodeOf('p2', 'shelf'), witness: true }]
+  expect((await omega('tie')).out).toMatch(/^runner  with two PCs, a strict session needs only the one that runs it/)
+  api.tieNow.witnesses = ['p2']
+  const { out } = await omega('tie', 'anchor', 'p1')
+  expect(lines(out)).toEqual([
+    'anchor den  with two PCs, den takes strict sessions over by itself, and none runs without it',
+    'shelf votes as a witness, so with two other PCs the rule is not needed'
+  ])
+  expect(JSON.parse((await omega('tie', '--json', 'both')).out)).toMatchObject({ rule: 'both', anchor: null })
+  expect((await omega('tie', 'oracle')).code).toBe(1)
+  expect((await omega('nodes')).out).toMatch(/shelf\s+witness/)
+})

@@ -28,6 +28,7 @@ test('without a word everything has its documented default', () => {
     logLevel: 'info',
     tlsEnabled: true,
     offer: {},
+    witness: false,
     labels: {},
     keep: { bytes: 2 * 2 ** 30, ms: 7 * 86_400_000 },
     lookMs: 5000
@@ -172,4 +173,11 @@ test('an offer is a share of what the PC has, or an amount that it has; without 
   })
   expect(offerOf({ cpu: { milli: 99_000 }, memory: { bytes: 1e12 } }, capacity)).toEqual(capacity)
   expect(offerOf({ cpu: { share: 0 }, memory: { share: 0 } }, capacity)).toEqual({ cpuMilli: 0, memoryBytes: 0 })
+})
+
+test('a witness is one by its flag or its environment, and gives nothing', () => {
+  expect(read({}, { witness: true }).witness).toBe(true)
+  expect(read({ OMEGA_WITNESS: 'true' }, {}).witness).toBe(true)
+  expect(() => read({ OMEGA_WITNESS: 'yes' }, {})).toThrow(/OMEGA_WITNESS is "yes"; true or false/)
+  expect(() => read({}, { witness: true, offer: 'cpu=2' })).toThrow(/--witness gives the mesh nothing/)
 })

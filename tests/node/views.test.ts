@@ -218,3 +218,17 @@ test('a command is shown as a person would type it', () => {
   expect(shown('exec:x', 'y'.repeat(300))).toHaveLength(200)
   expect(shown('exec:x', 'y'.repeat(300))).toMatch(/…$/)
 })
+
+test('a strict session tells who votes, for whom it waits, and whose word moved it', () => {
+  const spec = { ...record().spec, mode: 'strict' as const }
+  expect(sessionView(record(), undefined).strict).toBeNull()
+  const taken = { by: 'ann', peer: 'B', epoch: 1_000_000, at: 5, signature: new Uint8Array(64) }
+  const view = sessionView(record({ spec, voters: ['A'], takeover: taken, runner: 'A' }), 'attic', [], ['A'])
+  expect(view.strict).toEqual({ voters: ['A'], lease: null, awaits: ['A'], takenOver: { by: 'ann', at: 'B', when: 5 } })
+  expect(view.reason).toMatch(/attic is away, and nobody can tell from here whether it is off/)
+})
+
+test('a witness is shown as one', () => {
+  expect(nodeView(member(), ad({ static: { ...fixed, witness: true } }), context()).witness).toBe(true)
+  expect(nodeView(member(), ad(), context()).witness).toBe(false)
+})

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import type { Job, SimMesh } from '../../sim/mesh.ts'
 import type { SimPc } from '../../sim/pc.ts'
+import type { Right } from '../../protocols/peer/index.ts'
 import { formed, LEASE_MS, once, open, other, runs, stays, tied, voters, voting } from './strict-scene.ts'
 
 const ENDLESS = { mode: 'strict', restart: 'on-node-loss' } as const
@@ -215,4 +216,30 @@ test.each([101, 102, 103])('a witness makes three voters of two PCs, and runs no
   mesh.restart('shelf')
   expect(runs(mesh, job, 60_000).id).toBe(runner.id)
   once(mesh)
+})
+
+test('who may run it and until when is told by the PCs that know, wherever it is asked', () => {
+  const mesh = formed(105, ['den', 'attic', 'office', 'shed'])
+  const job = mesh.submit(0, 'sleep infinity', ENDLESS)
+  const runner = runs(mesh, job)
+  mesh.run(3_000)
+  const ask = (pc: SimPc): Right | undefined => {
+    let told: Right | undefined
+    let answered = false
+    pc.peer!.right(mesh.session(job.id)!, (right) => ([told, answered] = [right, true]))
+    mesh.until(() => answered, { withinMs: 3_000, what: 'it is answered' })
+    return told
+  }
+  for (const pc of mesh.pcs) {
+    const right = ask(pc)!
+    expect(right.holder).toBe(runner.id)
+    expect(right.endsInMs).toBeGreaterThan(0)
+    expect(right.endsInMs).toBeLessThanOrEqual(LEASE_MS)
+    expect(right.ageMs).toBeLessThan(3_000)
+  }
+  mesh.kill(runner)
+  mesh.run(3_000)
+  const right = ask(mesh.pcs.find((pc) => pc !== runner && voters(mesh, job).includes(pc.name))!)!
+  expect(right).toMatchObject({ holder: runner.id })
+  expect(right.ageMs).toBeGreaterThanOrEqual(3_000)
 })

@@ -202,6 +202,7 @@ function node(machine: Machine, i: number, now: number, random: () => number): N
     ...(machine.battery && { battery: known(machine.battery) }),
     bootedAtMs: known(now - (i + 1) * 3.3 * 86_400_000),
     rttMs: self ? missing('it is this PC') : state === 'dead' ? missing('the PC is away') : known(0.3 + i * 0.4),
+    witness: false,
     offer: {
       cpuMilli: machine.cores * 750,
       memoryBytes: bytes * 0.75,
@@ -411,6 +412,7 @@ function session(job: Job, i: number, nodes: NodeView[], now: number): SessionVi
     mode: 'available',
     priority: 2,
     tasks: null,
+    strict: null,
     exit: job.exit ?? null,
     output: job.state === 'finished' ? { hash: 'ab'.repeat(32), bytes: 1_300_000, files: 12 } : null,
     createdAt,

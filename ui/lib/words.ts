@@ -14,10 +14,10 @@ const NODE: Record<NodeView['state'], StateWord> = {
   dead: { word: 'away', mark: 'hollow', tone: 'dim' },
   left: { word: 'left the mesh', mark: 'hollow', tone: 'dim' }
 }
-export function nodeWord(node: Pick<NodeView, 'state' | 'offer'>): StateWord {
-  return node.state === 'alive' && node.offer?.paused
-    ? { word: 'paused', mark: 'half', tone: 'warn' }
-    : NODE[node.state]
+export function nodeWord(node: Pick<NodeView, 'state' | 'offer' | 'witness'>): StateWord {
+  if (node.state !== 'alive') return NODE[node.state]
+  if (node.offer?.paused) return { word: 'paused', mark: 'half', tone: 'warn' }
+  return node.witness ? { word: 'witness, runs nothing', mark: 'full', tone: 'good' } : NODE.alive
 }
 
 const SESSION: Record<SessionView['state'], StateWord> = {

@@ -11,7 +11,8 @@ import type {
   NodeView,
   SessionView,
   SimulationView,
-  StatusView
+  StatusView,
+  TieView
 } from '../../../node/http/views.ts'
 
 export class MemoryLedger implements Ledger {
@@ -145,6 +146,19 @@ export class MemoryPeer implements PeerApi {
     if (session.frozenOn.length === 0) throw new MeshError('BAD_REQUEST', 'no PC keeps a frozen run of it')
     session.frozenOn = []
     return session
+  }
+  async takeOver(id: string, who: Principal) {
+    this.#called('takeOver', id, who)
+    return await this.session(id)
+  }
+  tieNow: TieView = { rule: 'runner', anchor: null, witnesses: [] }
+  tie() {
+    return this.tieNow
+  }
+  async setTie(rule: TieView['rule'], anchor: string | undefined, who: Principal) {
+    this.#called('setTie', rule, anchor, who)
+    this.tieNow = { ...this.tieNow, rule, anchor: anchor ?? null }
+    return this.tieNow
   }
   async attach(id: string, options: { from: number; follow: boolean; stdin: boolean }): Promise<Attachment> {
     this.#called('attach', id, options)
@@ -293,6 +307,7 @@ export function nodeOf(peerId: string, name: string, self = false): NodeView {
     battery: missing,
     bootedAtMs: missing,
     rttMs: missing,
+    witness: false,
     offer: null,
     usedBy: '',
     labels: {},
@@ -322,6 +337,7 @@ export function sessionOf(id: string, user: string, some: Partial<SessionView> =
     mode: 'available',
     priority: 2,
     tasks: null,
+    strict: null,
     exit: null,
     output: null,
     createdAt: 1_000,

@@ -278,3 +278,46 @@ async function follow(doors: TestDoors) {
     stop: () => void response.destroy()
   }
 }
+
+const STRICT = { voters: ['peer-of-attic'], lease: null, awaits: ['peer-of-attic'], takenOver: null }
+
+test('the word that a PC is off is for the user of the session and for admins, in their name', async () => {
+  const doors = await openDoors()
+  const admin = await doors.firstAdmin()
+  const bob = await doors.person('bob', 'user')
+  const cat = await doors.person('cat', 'user')
+  const eve = await doors.person('eve', 'viewer')
+  doors.api.sessionsNow.push(sessionOf(ID, 'bob', { mode: 'strict', strict: STRICT }))
+  const take = async (cookie: string) =>
+    (await doors.https('POST', `/api/v1/sessions/${ID}/takeover`, {}, { cookie })).status
+  expect([await take(eve), await take(cat)]).toEqual([403, 403])
+  expect([await take(bob), await take(admin)]).toEqual([202, 202])
+  const words = doors.api.calls.filter((call) => call.name === 'takeOver')
+  expect(words.map(({ args }) => (args[1] as { name: string }).name)).toEqual(['bob', 'ada'])
+  doors.api.refuse = new MeshError('BAD_REQUEST', 'enough of the PCs are here')
+  const refused = await doors.https('POST', `/api/v1/sessions/${ID}/takeover`, {}, { cookie: bob })
+  expect([refused.status, refused.json.error.message]).toEqual([400, 'enough of the PCs are here'])
+})
+
+test('a strict session is shown with who votes, who may run it and whom it waits for', async () => {
+  const doors = await openDoors()
+  const lease = { holder: 'peer-of-attic', endsInMs: 4200, ageMs: 1800, from: 'peer-of-attic' }
+  doors.api.sessionsNow.push(sessionOf(ID, 'local', { mode: 'strict', strict: { ...STRICT, lease } }))
+  const { json } = await doors.local('GET', `/api/v1/sessions/${ID}`)
+  expect([json.mode, json.strict]).toEqual(['strict', { ...STRICT, lease }])
+})
+
+test('the rule for two PCs is read by all and set by an admin; an anchor is named', async () => {
+  const doors = await openDoors()
+  const admin = await doors.firstAdmin()
+  const bob = await doors.person('bob', 'user')
+  const put = (cookie: string, body: Json) => doors.https('PUT', '/api/v1/tie', body, { cookie })
+  expect((await doors.https('GET', '/api/v1/tie', undefined, { cookie: bob })).json).toEqual({
+    rule: 'runner',
+    anchor: null,
+    witnesses: []
+  })
+  expect((await put(bob, { rule: 'both' })).status).toBe(403)
+  expect((await put(admin, { rule: 'anchor', anchor: 'den' })).json).toMatchObject({ rule: 'anchor', anchor: 'den' })
+  expect((await put(admin, { rule: 'oracle' })).status).toBe(400)
+})
