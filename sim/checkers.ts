@@ -1,6 +1,6 @@
 /** What must be true whatever happened (PROTOCOLS.md 2.8.4), looked at from outside of the peers. Violations are sentences. */
 import { FINAL_STATES, isTaskRun, TaskSet } from '../protocols/session/index.ts'
-import type { PeerId } from '../protocols/ports.ts'
+import type { PeerId, SessionId } from '../protocols/ports.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { Job, SimMesh } from './mesh.ts'
 import type { Run, RunLog } from './run-log.ts'
@@ -14,20 +14,29 @@ export interface Disturbance {
 /** How long after healing two owners of one session may not have heard of each other yet. */
 const MERGE_MS = 60_000
 
-/** Each accepted session is still known to somebody. */
-export function lostSessions(mesh: SimMesh, jobs: readonly Job[]): string[] {
-  const lost = jobs.filter((job) => job.id !== undefined && mesh.session(job.id) === undefined)
+/** Each accepted session is still known to somebody, unless as many disks were lost as it was on. */
+export function lostSessions(mesh: SimMesh, jobs: readonly Job[], disksLost = 0): string[] {
+  const lost = jobs.filter(
+    (job) => job.id !== undefined && (job.durability ?? 0) > disksLost && mesh.session(job.id) === undefined
+  )
   return lost.map(
     (job) => `session ${job.id} was accepted with ${job.durability} copies on disk and no PC knows it any more`
   )
 }
 
-/** After the quiet phase each accepted session has ended, or runs because it should. */
-export function unfinished(mesh: SimMesh, jobs: readonly Job[]): string[] {
+/**
+ * After the quiet phase each accepted session has ended, or runs because it should. `decides`: a person has to say how it
+ * goes on.
+ */
+export function unfinished(
+  mesh: SimMesh,
+  jobs: readonly Job[],
+  decides: (id: SessionId) => boolean = () => false
+): string[] {
   const found: string[] = []
   for (const { id } of jobs) {
     const record = mesh.session(id)
-    if (record === undefined || FINAL_STATES.has(record.state)) continue
+    if (record === undefined || FINAL_STATES.has(record.state) || decides(record.id)) continue
     const open = mesh.world.runs.of(record.id).filter((run) => run.toMs === undefined)
     // each PC keeps a frozen run of it: a person must say which one counts
     if (record.state === 'pending' && mesh.running.every(({ peer }) => peer?.sessions.forks.has(record.id) === true))
@@ -85,6 +94,21 @@ export function doubleRuns(
     }
   }
   return found
+}
+
+/** A strict session runs once at a time, whatever has happened. `woke`: sessiond has not seen yet that its PC slept. */
+export function strictDoubleRuns(
+  log: Pick<RunLog, 'overlaps'>,
+  strict: { has(session: string): boolean },
+  woke: (run: Run, fromMs: number, toMs: number) => boolean = () => false
+): { text: string; atMs: number }[] {
+  return log.overlaps().flatMap(([a, b]) => {
+    if (!strict.has(b.session)) return []
+    const toMs = Math.min(a.toMs ?? Infinity, b.toMs ?? Infinity)
+    if (woke(a, b.fromMs, toMs) || woke(b, b.fromMs, toMs)) return []
+    const text = `strict session ${b.session.slice(0, 6)} ran twice at ${(b.fromMs / 1000).toFixed(3)} s, for ${Math.round(toMs - b.fromMs)} ms: epoch ${a.epoch} and epoch ${b.epoch}`
+    return [{ text, atMs: b.fromMs }]
+  })
 }
 
 const lengthOf = ({ fromMs, toMs }: Run): number => (toMs ?? Infinity) - fromMs

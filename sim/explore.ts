@@ -5,10 +5,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { familyOf } from './families.ts'
 import type { FamilyName } from './families.ts'
 import { expand } from './plan.ts'
 import type { Outcome } from './run.ts'
-import { SOMETIMES } from './sometimes.ts'
+import { SOMETIMES, STRICT } from './sometimes.ts'
 import type { Patch, Played, Task } from './worker.ts'
 
 /** One seed in so many is played twice. */
@@ -122,7 +123,9 @@ function playAll(tasks: readonly Task[], options: ExploreOptions, enough: (playe
 
 function report(options: ExploreOptions, played: readonly Played[], wallS: number): Report {
   const faults: Record<string, number> = {}
-  const sometimes: Record<string, number> = Object.fromEntries(Object.keys(SOMETIMES).map((name) => [name, 0]))
+  const isStrict = options.families.some((name) => (familyOf(name).strictShare ?? 0) > 0)
+  const names = Object.keys(SOMETIMES).filter((name) => isStrict || !Object.hasOwn(STRICT, name))
+  const sometimes: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]))
   const jobs = { submitted: 0, accepted: 0 }
   let [simulatedMs, nodeMs, entries, threadMs] = [0, 0, 0, 0]
   for (const { outcome, wallMs } of played) {

@@ -16,6 +16,12 @@ export interface Family {
   liveness: boolean
   /** The work is arrays. */
   arrays?: true
+  /** Of the sessions that are submitted. Default: none. */
+  strictShare?: number
+  /** Mean time between two that are submitted, ms: at least, at most. Default: 700 to 8,000. */
+  everyMs?: readonly [number, number]
+  /** Clocks go wrong by the whole error, one way or the other. */
+  extreme?: boolean
   /** Laid over what is drawn. */
   fixed: Partial<PlanOptions>
 }
@@ -60,13 +66,53 @@ const CALM: readonly FaultClass[] = [
   'site'
 ]
 
+const LEASE: readonly FaultClass[] = [
+  'kill',
+  'powerCut',
+  'cut',
+  'isolate',
+  'deaf',
+  'partial',
+  'lossy',
+  'reset',
+  'pause',
+  'suspend',
+  'fsync',
+  'site',
+  'lease',
+  'rekeep',
+  'amnesia'
+]
+
 export const FAMILIES = {
+  /** Sessions that may never run twice, not for a moment, whatever goes wrong. */
+  strict: {
+    peers: [3, 3, 4, 5, 5, 7, 9],
+    classes: [...WITHIN, 'lease', 'rekeep', 'amnesia'],
+    rateError: 0.01,
+    datagrams: false,
+    liveness: true,
+    strictShare: 0.7,
+    fixed: {}
+  },
   within: {
     peers: [3, 3, 4, 5, 5, 7, 9],
     classes: WITHIN,
     rateError: 0.01,
     datagrams: false,
     liveness: true,
+    fixed: {}
+  },
+  /** Few sessions, all strict, and most of what goes wrong does so at a moment of their registers and leases. */
+  lease: {
+    peers: [3, 4, 4, 5],
+    classes: LEASE,
+    rateError: 0.01,
+    extreme: true,
+    datagrams: false,
+    liveness: true,
+    strictShare: 1,
+    everyMs: [3000, 15_000],
     fixed: {}
   },
   calm: { peers: [3, 4, 5], classes: CALM, rateError: 0.01, datagrams: false, liveness: true, fixed: {} },
@@ -90,3 +136,4 @@ export const FAMILIES = {
   }
 } as const satisfies Record<string, Family>
 export type FamilyName = keyof typeof FAMILIES
+export const familyOf = (name: FamilyName): Family => FAMILIES[name]

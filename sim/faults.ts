@@ -2,12 +2,15 @@
  * Every fault that a plan may hold (PROTOCOLS.md 2.8.3): how each class is drawn, what it is called, and what it does to
  * the PCs. A fault mends itself when its time is over; one that finds nothing to break does nothing.
  */
+import type { PeerId } from '../protocols/ports.ts'
+import { FINAL_STATES } from '../protocols/session/index.ts'
 import type { LinkShape } from './fabric.ts'
 import type { SimMesh } from './mesh.ts'
 import type { SimPc } from './pc.ts'
 import type { Dice, PlanOptions } from './plan.ts'
 import { createRandom } from './random.ts'
-import { SITES } from './sites.ts'
+import { LEASE_SITES } from './lease-sites.ts'
+import { SITES, siteOf } from './sites.ts'
 import type { SiteName } from './sites.ts'
 
 export type Fault = { atMs: number } & (
@@ -30,6 +33,8 @@ export type Fault = { atMs: number } & (
   | { k: 'full' | 'readOnly' | 'unreadable'; pc: number; forMs: number }
   | { k: 'rot'; pc: number }
   | { k: 'newDisk'; pc: number; forMs: number }
+  /** Other PCs vote on the strict sessions that it looks after; then those of the rule do again. */
+  | { k: 'rekeep'; pc: number; voters: number[] }
   /** `omega down`, and up again later. */
   | { k: 'down'; pc: number; forMs: number }
   /** The owner of the PC takes it for so long. */
@@ -143,19 +148,24 @@ export const DRAWN_FAULTS = {
   unreadable: one('unreadable', 500, 10_000),
   rot: (draw, atMs, { peers }) => [{ k: 'rot', atMs, pc: draw.below(peers) }],
   newDisk: one('newDisk', 500, 20_000),
+  /** Never more than one PC of a plan: who accepted on two disks has lost nothing. */
+  amnesia: (draw, atMs, { peers }) => [{ k: 'newDisk', atMs, pc: peers - 1, forMs: draw.log(500, 20_000) }],
+  rekeep: (draw, atMs, { peers }) => {
+    const voters = range(peers).filter(() => draw.chance(0.6))
+    return [{ k: 'rekeep', atMs, pc: draw.below(peers), voters: voters.length > 0 ? voters : [draw.below(peers)] }]
+  },
   down: one('down', 1000, 30_000),
   owner: one('owner', 500, 30_000),
-  site: (draw, atMs) => [
-    {
-      k: 'site',
-      atMs,
-      site: draw.pick(Object.keys(SITES) as SiteName[]),
-      afterMs: draw.chance(0.3) ? 0 : draw.log(0.1, 30),
-      forMs: draw.log(300, 20_000)
-    }
-  ]
+  site: (draw, atMs) => [site(draw, atMs, Object.keys(SITES) as SiteName[])],
+  lease: (draw, atMs) => [site(draw, atMs, Object.keys(LEASE_SITES) as SiteName[])]
 } as const satisfies Record<string, Draw>
 export type FaultClass = keyof typeof DRAWN_FAULTS
+
+function site(draw: Dice, atMs: number, names: readonly SiteName[]): Fault {
+  const name = draw.pick(names)
+  const afterMs = draw.chance(0.3) ? 0 : draw.log(0.1, 30)
+  return { k: 'site', atMs, site: name, afterMs, forMs: draw.log(300, 20_000) }
+}
 
 /** Faults that keep PCs from hearing each other in time: then two may rightly run what one of them should. */
 export function disturbs(fault: Fault): boolean {
@@ -177,7 +187,7 @@ export function disturbs(fault: Fault): boolean {
       // nobody finds it at its old address, and it takes a dial of five seconds to learn that
       return fault.readdress
     case 'site':
-      return SITES[fault.site].disturbs
+      return siteOf(fault).disturbs
     default:
       return false
   }
@@ -274,12 +284,25 @@ function strikeOne(
       pc.powerCut()
       disk.wipe()
       return later(() => pc.start())
+    case 'rekeep':
+      return rekeep(
+        pc,
+        fault.voters.map((index) => mesh.pcs[index]!.id)
+      )
     case 'down':
       return goDown(mesh, pc, later)
     case 'owner':
       pc.peer?.sessions.pause()
       return later(() => pc.peer?.sessions.resume())
   }
+}
+
+function rekeep({ peer, id: self, paused }: SimPc, voters: readonly PeerId[]): void {
+  if (peer?.phase !== 'active' || paused) return
+  const { records, strict } = peer.sessions
+  for (const { id, owner, spec, state } of records.all.values())
+    if (owner === self && spec.mode === 'strict' && !FINAL_STATES.has(state))
+      strict.registers.move(id, voters, () => {})
 }
 
 /** As `omega down` does: whatever still runs ends with it. */

@@ -4,7 +4,7 @@
  * leash for 5 s, and die with their PC.
  */
 import type { ChildReport, Exit, Host, HostHandler, PeerId, Random, RunOrder, SessionId } from '../protocols/ports.ts'
-import type { Entry, SimProcess, Timeline } from './clock.ts'
+import type { ClockFault, Entry, SimProcess, Timeline } from './clock.ts'
 import type { RunLog } from './run-log.ts'
 
 const LEASH_MS = 5000
@@ -18,11 +18,15 @@ const SPAWN_MAX_MS = 20
 const WAKE_MAX_MS = 500
 const LEASE_LOOK_MS = 50
 
+type FrozenBy = 'start' | 'order' | 'leash' | 'lease' | 'sleep'
+
 interface Child {
   order: RunOrder
   /** 0 while it is being started. */
   pid: number
   state: 'running' | 'frozen' | 'exited'
+  /** Runs only while this is empty: each reason goes with who gave it. */
+  readonly frozenBy: Set<FrozenBy>
   /** Virtual run time left when it last started to run. */
   leftMs: number
   sinceMs: number
@@ -30,10 +34,8 @@ interface Child {
   exit: Exit | undefined
   exitCode: number
   /** When the right of a strict run ends; what goes off then, and once more to stop it. */
-  leaseEndsMs: number | undefined
+  leaseEndsMs: number
   lease: Entry | undefined
-  /** Given before the PC slept. */
-  stale: boolean
 }
 
 export class SimHost {
@@ -48,8 +50,18 @@ export class SimHost {
   #leash: Entry | undefined
   /** The highest epoch ordered here, by session: sessiond refuses what is below. */
   readonly #fences = new Map<SessionId, number>()
+  readonly #clock: Pick<ClockFault, 'rate'>
+  #asleep = false
+  readonly #wokeAtMs: number[] = []
 
-  constructor(options: { timeline: Timeline; random: Random; log: RunLog; peer: PeerId }) {
+  constructor(options: {
+    timeline: Timeline
+    random: Random
+    log: RunLog
+    peer: PeerId
+    clock?: Pick<ClockFault, 'rate'>
+  }) {
+    this.#clock = options.clock ?? { rate: 1 }
     this.#timeline = options.timeline
     this.#random = options.random
     this.#log = options.log
@@ -70,19 +82,19 @@ export class SimHost {
         if (order.leaseUntil !== undefined) this.#lease(order, order.leaseUntil - process.mono())
       },
       signal: (session, epoch, signal) => this.#signal(session, epoch, signal),
-      freeze: (session, epoch) => this.#freeze(this.#find(session, epoch)),
+      freeze: (session, epoch) => this.#freeze(this.#find(session, epoch), 'order'),
       lease: (session, epoch, until) => {
         const child = this.#find(session, epoch)
         if (child !== undefined) this.#lease(child.order, until - process.mono())
       },
-      thaw: (session, epoch) => this.#thaw(this.#find(session, epoch)),
+      thaw: (session, epoch) => this.#thaw(this.#find(session, epoch), 'order', 'leash'),
       acknowledge: (session, epoch) => {
         if (this.#find(session, epoch)?.state === 'exited') this.#children.delete(keyOf(session, epoch))
       },
       discard: (session, epoch) => {
         const child = this.#find(session, epoch)
         if (child === undefined) return
-        this.#halt(child)
+        this.#vanish(child)
         this.#children.delete(keyOf(session, epoch))
       },
       hasBlob: (hash) => this.blobs.has(hash)
@@ -109,32 +121,34 @@ export class SimHost {
 
   /** The whole PC sleeps: nothing runs. */
   suspend(): void {
-    for (const child of this.#children.values()) {
-      this.#freeze(child)
-      if (child.lease !== undefined) this.#timeline.clear(child.lease)
-      child.stale = child.leaseEndsMs !== undefined && child.state !== 'exited'
-    }
+    this.#asleep = true
+    for (const child of this.#children.values()) this.#freeze(child, 'sleep')
   }
 
-  /** sessiond sees within half a second that the PC slept, and until then the children run. */
-  wake(asleep: readonly string[]): void {
-    for (const key of asleep) this.#thaw(this.#children.get(key))
+  /**
+   * sessiond sees within half a second that the PC slept, and until then the children run; then no right holds. One that
+   * is over by now is seen sooner.
+   */
+  wake(): void {
+    this.#asleep = false
     const { nowMs } = this.#timeline
+    this.#wokeAtMs.push(nowMs)
     for (const child of this.#children.values()) {
-      if (!child.stale) continue
-      const leftMs = child.leaseEndsMs! - nowMs
+      this.#thaw(child, 'sleep')
+      if (child.lease === undefined) continue
+      const leftMs = child.leaseEndsMs - nowMs
       this.#armLease(child, leftMs > 0 ? leftMs : this.#random.float() * LEASE_LOOK_MS)
     }
     this.#timeline.at(this.#random.float() * WAKE_MAX_MS, () => {
       for (const child of this.#children.values())
-        if (child.stale && child.state === 'running') this.#armLease(child, 0)
+        if (child.lease !== undefined && !child.frozenBy.has('lease')) this.#armLease(child, 0)
       this.#lapse()
     })
   }
 
-  /** What runs now, by a name for `wake`. */
-  get runningNow(): string[] {
-    return [...this.#children].filter(([, child]) => child.state === 'running').map(([key]) => key)
+  /** The PC woke shortly before, so that sessiond may not have seen yet that a right is over. */
+  wokeBefore(fromMs: number, toMs: number): boolean {
+    return this.#wokeAtMs.some((wokeMs) => wokeMs <= fromMs && toMs <= wokeMs + LEASE_LOOK_MS)
   }
 
   #holdLeash(): void {
@@ -150,7 +164,7 @@ export class SimHost {
 
   /** Everything is frozen, and the peer is told as soon as it listens. */
   #lapse(): void {
-    for (const child of this.#children.values()) this.#freeze(child)
+    for (const child of this.#children.values()) this.#freeze(child, 'leash')
     this.#tellChildren(0)
   }
 
@@ -160,9 +174,10 @@ export class SimHost {
 
   powerCut(): void {
     this.#connected = undefined
+    this.#asleep = false
     this.#holdLeash()
     this.#fences.clear()
-    for (const child of this.#children.values()) this.#halt(child)
+    for (const child of this.#children.values()) this.#vanish(child)
     this.#children.clear()
   }
 
@@ -201,40 +216,44 @@ export class SimHost {
       order,
       pid: 0,
       state: 'frozen',
+      frozenBy: new Set(['start']),
       leftMs,
       exitCode,
       sinceMs: 0,
       end: undefined,
       exit: undefined,
-      leaseEndsMs: undefined,
-      lease: undefined,
-      stale: false
+      leaseEndsMs: 0,
+      lease: undefined
     }
     this.#children.set(key, child)
     this.#timeline.at(inMs, () => {
       if (this.#children.get(key) !== child) return
       child.pid = ++this.#pids
       this.#tell((to) => to.started(order.session, order.epoch, child.pid), 0)
-      this.#thaw(child)
+      this.#thaw(child, 'start')
     })
   }
 
-  /** The right lasts for so long; what was frozen for the want of it goes on. */
+  /** The right lasts for so long by the clock of this PC; what was frozen for the want of it goes on. */
   #lease({ session, epoch }: RunOrder, forMs: number): void {
     const child = this.#find(session, epoch)
     if (child === undefined || child.state === 'exited') return
-    child.leaseEndsMs = this.#timeline.nowMs + forMs
-    child.stale = false
-    if (child.state === 'frozen' && forMs > 0 && this.#connected !== undefined) this.#thaw(child)
-    this.#armLease(child, forMs)
+    const inMs = forMs / this.#clock.rate
+    child.leaseEndsMs = this.#timeline.nowMs + inMs
+    if (forMs > 0) this.#thaw(child, 'lease')
+    else this.#freeze(child, 'lease')
+    this.#armLease(child, inMs)
   }
 
   #armLease(child: Child, inMs: number): void {
     if (child.lease !== undefined) this.#timeline.clear(child.lease)
     child.lease = this.#timeline.at(inMs, () => {
-      this.#freeze(child)
+      // nothing looks at clocks now; whoever wakes does
+      if (this.#asleep) return
+      this.#freeze(child, 'lease')
       child.lease = this.#timeline.at(STOP_AFTER_MS, () => {
-        if (child.state !== 'exited') this.#exit(child, { code: null, signal: 'SIGKILL', lapsed: true, logBytes: 0 })
+        if (child.state !== 'exited' && !this.#asleep)
+          this.#exit(child, { code: null, signal: 'SIGKILL', lapsed: true, logBytes: 0 })
       })
     })
   }
@@ -245,8 +264,10 @@ export class SimHost {
     this.#exit(child, { code: null, signal: `SIG${signal}`, logBytes: 0 })
   }
 
-  #thaw(child: Child | undefined): void {
-    if (child?.state !== 'frozen' || child.pid === 0) return
+  #thaw(child: Child | undefined, ...reasons: FrozenBy[]): void {
+    if (child === undefined) return
+    for (const reason of reasons) child.frozenBy.delete(reason)
+    if (child.state !== 'frozen' || child.frozenBy.size > 0) return
     child.state = 'running'
     child.sinceMs = this.#timeline.nowMs
     this.#log.begins(child.order.session, child.order.epoch, this.#peer, child.order.cpuMilli)
@@ -256,8 +277,10 @@ export class SimHost {
     )
   }
 
-  #freeze(child: Child | undefined): void {
-    if (child?.state !== 'running') return
+  #freeze(child: Child | undefined, reason: FrozenBy): void {
+    if (child === undefined) return
+    child.frozenBy.add(reason)
+    if (child.state !== 'running') return
     this.#halt(child)
     child.leftMs -= this.#timeline.nowMs - child.sinceMs
     child.state = 'frozen'
@@ -271,6 +294,13 @@ export class SimHost {
     const { partOf, env } = child.order
     if (partOf !== undefined) this.#log.taskEnded(partOf, Number(env['OMEGA_TASK']), exit.code)
     this.#tell((to) => to.exited(child.order.session, child.order.epoch, exit), 0)
+  }
+
+  /** It is gone, and nobody hears of its end. */
+  #vanish(child: Child): void {
+    this.#halt(child)
+    if (child.lease !== undefined) this.#timeline.clear(child.lease)
+    child.state = 'exited'
   }
 
   #halt(child: Child): void {

@@ -4,6 +4,7 @@
  * exchanges it while loading.
  */
 import { explore } from './explore.ts'
+import type { Rules } from '../protocols/register/index.ts'
 import type { FamilyName } from './families.ts'
 import type { Patch } from './worker.ts'
 
@@ -24,6 +25,19 @@ const PLACER = 'protocols/peer/placer.ts'
 const ARRAYS = 'protocols/peer/arrays.ts'
 const KEEPERS = 'protocols/session/keepers.ts'
 const ADMISSION = 'protocols/placement/admission.ts'
+const STRICT_FILE = 'protocols/peer/strict.ts'
+const LEASES = 'protocols/register/lease.ts'
+const ACCEPTOR = 'protocols/register/acceptor.ts'
+
+/** The rules of registers and leases (protocols/register/rules.ts), each left out. */
+const broken = (rule: keyof Rules, name: string, families: readonly FamilyName[] = STRICT): Mutation => ({
+  name,
+  file: 'protocols/register/rules.ts',
+  find: `${rule}: true`,
+  replace: `${rule}: false`,
+  families
+})
+const STRICT: readonly FamilyName[] = ['lease', 'lease', 'lease', 'strict']
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -240,6 +254,71 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'protocols/gossip/repair.ts',
     find: 'if (theirs.length === 1 && first![0] === 0 && sameBytes(sumsHere(s, all), first![2])) return',
     replace: 'return'
+  },
+  // ---- registers and the rights kept in them ----
+  broken('attemptInValue', 'a read counts as a renewal'),
+  broken('leaseFromAttemptStart', 'a lease runs from the answer'),
+  broken('recheckBeforeStart', 'the right is not looked at again before a start'),
+  broken('driftAllowance', 'a challenger trusts its clock'),
+  broken('renewalRestartsWait', 'a challenger does not mind renewals'),
+  broken('attemptTellsRenewals', 'a renewal is known by its number'),
+  broken('ballotCarriesBoot', 'a proposer uses a number of its earlier life'),
+  broken('replyAfterSync', 'an acceptor answers before its word is on disk'),
+  broken('promiseHolds', 'an acceptor breaks its promise'),
+  broken('unknownHasNoVote', 'who has forgotten a register votes on it'),
+  broken('highestGoesOn', 'any accepted value goes on, not the highest'),
+  broken('quorumIsMajority', 'half of the voters decide'),
+  broken('configOfValue', 'who counts is what the proposer believes'),
+  broken('jointNeedsBoth', 'the new voters decide alone before the old ones are let go'),
+  broken('copiedBeforeLeft', 'the old voters are let go before the new ones have the state'),
+  {
+    name: 'a strict child starts without the right',
+    file: RUNS,
+    find: 'if (!isStrict(record)) return order({})',
+    replace: 'return order({})',
+    families: STRICT
+  },
+  {
+    name: 'a renewed right does not reach sessiond',
+    file: STRICT_FILE,
+    find: 'this.#ctx.ports.host.lease(id, record.epoch, until)',
+    replace: 'void 0',
+    families: STRICT
+  },
+  {
+    name: 'a result is told before the voters know that it is one',
+    file: OWNING,
+    find: 'if (isHere) this.#endResult(id, publish)',
+    replace: 'if (false) void 0',
+    families: STRICT
+  },
+  {
+    name: 'a result is on one disk when the voters hear of it',
+    file: STRICT_FILE,
+    find: 'return this.registers.votesAlone(record.id) ? 1 : Math.min(2, record.keepers.length)',
+    replace: 'return 1',
+    families: STRICT
+  },
+  {
+    name: 'an end that one acceptor took counts as chosen',
+    file: LEASES,
+    find: 'return watched.told?.over === true ? Infinity : READ',
+    replace: 'return Infinity',
+    families: STRICT
+  },
+  {
+    name: 'who asked for room for a register is not told that the disk refused',
+    file: ACCEPTOR,
+    find: "return answer.msg.t === 'joined' ? [reply(answer.to, { ...answer.msg, ok: false })] : []",
+    replace: 'return []',
+    families: STRICT
+  },
+  {
+    name: 'voters are told of an end that no disk has',
+    file: OWNING,
+    find: '          if (!final || copies === 0) return\n',
+    replace: '          if (!final) return\n',
+    families: STRICT
   }
 ]
 

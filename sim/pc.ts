@@ -17,6 +17,7 @@ import type { Fabric, Station } from './fabric.ts'
 import { SimHost } from './host.ts'
 import { DIAL_TIMEOUT_MS, SimNetwork } from './network.ts'
 import { createRandom } from './random.ts'
+import type { RegisterLog } from './register-log.ts'
 import type { RunLog } from './run-log.ts'
 
 /** Sensors of real PCs speak this often. */
@@ -30,6 +31,8 @@ export interface World {
   readonly fabric: Fabric
   readonly ring: KeyRing
   readonly runs: RunLog
+  /** What is asked of registers and what they answer, where somebody judges it. */
+  registers?: RegisterLog
   readonly genesis: Genesis
   readonly pcs: SimPc[]
   /** False: peers learn addresses from each other only. */
@@ -71,8 +74,8 @@ export class SimPc {
   /** How often the peer program was started. */
   starts = 0
   #offSinceMs = 0
-  /** While it sleeps: what ran when it fell asleep. */
-  #asleep: readonly string[] | undefined
+  /** While it sleeps; each sleep is one of its own. */
+  #asleep: object | undefined
   #eventMs = 0
 
   constructor(
@@ -94,7 +97,8 @@ export class SimPc {
       timeline: world.timeline,
       random: this.#random('host'),
       log: world.runs,
-      peer: key.peerId
+      peer: key.peerId,
+      clock: this.clock
     })
   }
 
@@ -103,6 +107,11 @@ export class SimPc {
   }
   get running(): boolean {
     return this.#process?.alive === true
+  }
+
+  /** Its Clock.mono, as it is now. */
+  get mono(): number {
+    return this.#world.timeline.nowMs * this.clock.rate
   }
 
   /** Stalled or asleep: nothing that it is asked reaches it. */
@@ -127,6 +136,8 @@ export class SimPc {
     this.#network = network
     if (discovery) announce(network, process, fabric, this.#random('discovery', this.starts))
     this.peer = this.#peer(process, network)
+    const { registers } = this.#world
+    if (registers !== undefined) this.peer.sessions.strict.registers.observer = registers.observer(this.id)
     this.peer.start((error) => {
       if (error === undefined) return this.#sense(process)
       // it says why and ends
@@ -155,8 +166,7 @@ export class SimPc {
   /** The whole PC sleeps: nothing runs, nothing answers, and the time passes. */
   suspend(forMs: number): void {
     if (!this.station.powered || this.#asleep !== undefined) return
-    const asleep = this.host.runningNow
-    this.#asleep = asleep
+    const asleep = (this.#asleep = {})
     this.#off()
     this.host.suspend()
     this.#process?.pause(forMs)
@@ -164,7 +174,7 @@ export class SimPc {
       if (this.#asleep !== asleep) return
       this.#asleep = undefined
       this.#powered()
-      this.host.wake(asleep)
+      this.host.wake()
       this.#process?.wake()
     })
   }

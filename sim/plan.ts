@@ -3,7 +3,7 @@
  * Nothing is drawn again while it runs, so an entry can be taken out and the others stay as they are.
  */
 import type { Restart } from '../protocols/session/index.ts'
-import { FAMILIES } from './families.ts'
+import { familyOf } from './families.ts'
 import type { Family, FamilyName } from './families.ts'
 import { DRAWN_FAULTS } from './faults.ts'
 import type { Fault, FaultClass } from './faults.ts'
@@ -36,6 +36,8 @@ export interface PlannedJob {
   pc: number
   command: string
   restart: Restart
+  /** Absent: available. */
+  mode?: 'strict'
   cpuMilli: number
   /** So many tasks of it. */
   array?: number
@@ -74,14 +76,15 @@ export function dice(seed: number, ...names: readonly (string | number)[]): Dice
 
 /** `faultPhaseMs`: a shorter time than the seed would draw. */
 export function expand(seed: number, name: FamilyName, faultPhaseMs?: number): Plan {
-  const family = FAMILIES[name]
+  const family = familyOf(name)
   const options = drawOptions(seed, name)
   if (faultPhaseMs !== undefined) options.faultPhaseMs = faultPhaseMs
-  const draws: Family = family
   const jobs =
-    draws.arrays === true
+    family.arrays === true
       ? drawArrays(dice(seed, name, 'arrays'), options)
-      : drawJobs(dice(seed, name, 'jobs'), options)
+      : drawJobs(dice(seed, name, 'jobs'), options, family.everyMs)
+  const modes = dice(seed, name, 'modes')
+  for (const job of jobs) if (modes.chance(family.strictShare ?? 0)) job.mode = 'strict'
   const faults: Fault[] = []
   const draw = dice(seed, name, 'faults')
   const everyMs = draw.log(1500, 20_000)
@@ -102,7 +105,7 @@ export function expand(seed: number, name: FamilyName, faultPhaseMs?: number): P
 }
 
 function drawOptions(seed: number, name: FamilyName): PlanOptions {
-  const family = FAMILIES[name]
+  const family = familyOf(name)
   const draw = dice(seed, name, 'options')
   const peers = draw.pick(family.peers)
   const classes = family.classes.filter(() => draw.chance(0.4))
@@ -112,7 +115,7 @@ function drawOptions(seed: number, name: FamilyName): PlanOptions {
     latencyMs: draw.log(0.1, 5),
     jitterMs: draw.log(0.1, 5),
     syncMaxMs: draw.log(1, 40),
-    rates: Array.from({ length: peers }, () => 1 + draw.between(-family.rateError, family.rateError)),
+    rates: Array.from({ length: peers }, () => 1 + drawError(draw, family)),
     faultPhaseMs: 1000 * draw.pick([40, 60, 90]),
     classes: classes.length > 0 ? classes : [draw.pick(family.classes)],
     ...(family.datagrams && draw.chance(0.3)
@@ -121,9 +124,18 @@ function drawOptions(seed: number, name: FamilyName): PlanOptions {
   }
 }
 
-function drawJobs(draw: Dice, { faultPhaseMs, peers }: PlanOptions): PlannedJob[] {
+function drawError(draw: Dice, { rateError, extreme }: Family): number {
+  if (extreme !== true) return draw.between(-rateError, rateError)
+  return draw.chance(0.5) ? rateError : -rateError
+}
+
+function drawJobs(
+  draw: Dice,
+  { faultPhaseMs, peers }: PlanOptions,
+  [least, most]: readonly [number, number] = [700, 8000]
+): PlannedJob[] {
   const jobs: PlannedJob[] = []
-  const everyMs = draw.log(700, 8000)
+  const everyMs = draw.log(least, most)
   for (let atMs = 0; atMs < faultPhaseMs - 1000;) {
     // now and then many at once
     const burst = draw.chance(0.05) ? 2 + draw.below(12) : 1

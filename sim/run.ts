@@ -2,8 +2,17 @@
  * Plays a plan: PCs come up, faults strike while work comes in, then everything is mended and must come to its end. What
  * was wrong is said in words, at the moment it was seen.
  */
+import type { PeerId } from '../protocols/ports.ts'
 import { FINAL_STATES } from '../protocols/session/index.ts'
-import { doubleRuns, lostSessions, staleSummaries, twinResults, unfinished, wrongArrays } from './checkers.ts'
+import {
+  doubleRuns,
+  lostSessions,
+  staleSummaries,
+  strictDoubleRuns,
+  twinResults,
+  unfinished,
+  wrongArrays
+} from './checkers.ts'
 import { FAMILIES } from './families.ts'
 import { disturbs, lastsMs, strike } from './faults.ts'
 import type { Fault } from './faults.ts'
@@ -12,6 +21,7 @@ import { startMesh } from './mesh.ts'
 import type { Job, SimMesh } from './mesh.ts'
 import type { Program } from './pc.ts'
 import type { Plan, PlannedJob } from './plan.ts'
+import { RegisterLog } from './register-log.ts'
 import { reached } from './sometimes.ts'
 import { Watch } from './watch.ts'
 import type { Violation } from './watch.ts'
@@ -78,6 +88,7 @@ class Play {
   readonly #plan: Plan
   readonly #mesh: SimMesh
   readonly #watch: Watch
+  readonly #registers: RegisterLog
   readonly #work: Work[] = []
   readonly #faults: Record<string, number> = {}
   readonly #untilMs: number
@@ -111,9 +122,11 @@ class Play {
       nameOf: (peer) => names.get(peer) ?? peer,
       cpuMilli: options.cpuMilli,
       // who stalls past its leash publishes the end of its own run before it hears that there was another
-      excused: (atMs) => this.#excused(atMs, true)
+      excused: (atMs) => this.#excused(atMs, true),
+      woke: (peer, atMs) => this.#woke(peer, atMs, atMs)
     })
     mesh.watch = this.#watch
+    this.#registers = mesh.world.registers = new RegisterLog(() => mesh.nowMs)
     mesh.world.runs.watcher = this.#watch
     mesh.sites.watch()
     onStart?.(mesh)
@@ -171,8 +184,14 @@ class Play {
     const order = [...pcs.slice(planned.pc), ...pcs.slice(0, planned.pc)]
     const pc = order.find((one) => one.peer?.phase === 'active' && !one.paused && !one.peer.sessions.admission.draining)
     if (pc === undefined) return
-    const { command, restart, cpuMilli, key, array } = planned
-    const spec = { restart, cpuMilli, memoryBytes: 64 * 2 ** 20, ...(array === undefined ? {} : { array }) }
+    const { command, restart, cpuMilli, key, mode, array } = planned
+    const spec = {
+      restart,
+      cpuMilli,
+      memoryBytes: 64 * 2 ** 20,
+      ...(mode === undefined ? {} : { mode }),
+      ...(array === undefined ? {} : { array })
+    }
     const job = this.#mesh.submit(pc, command, spec, key)
     const work: Work = { planned, job, pc: pc.index, start: pc.starts, stopped: false }
     this.#work.push(work)
@@ -258,6 +277,11 @@ class Play {
     const jobs = this.#work.map((work) => work.job)
     const say = (checker: string, found: readonly string[]): void =>
       found.forEach((text) => watch.violate(checker, text))
+    for (const { text, atMs } of strictDoubleRuns(mesh.world.runs, watch.strict, ({ peer }, fromMs, toMs) =>
+      this.#woke(peer, fromMs, toMs)
+    ))
+      watch.violate('double run', text, atMs)
+    say('register', this.#registers.violations())
     const double = doubleRuns(
       mesh.world.runs,
       (atMs) => this.#excused(atMs),
@@ -265,8 +289,13 @@ class Play {
     )
     for (const { text, atMs } of double) if (liveness) watch.violate('double run', text, atMs)
     if (!liveness) return
-    say('lost session', lostSessions(mesh, jobs))
-    say('unfinished', unfinished(mesh, jobs))
+    const forgetful = this.#disksLost()
+    say('lost session', lostSessions(mesh, jobs, forgetful.size))
+    // who alone voted and lost its disk is off for ever: a person says so
+    say(
+      'unfinished',
+      unfinished(mesh, jobs, (id) => this.#registers.needs(id, forgetful))
+    )
     say('result', twinResults(mesh, jobs))
     say('array', wrongArrays(mesh, jobs))
     say('stale', staleSummaries(mesh, jobs))
@@ -278,6 +307,15 @@ class Play {
     for (const { job, pc, start, planned } of this.#work)
       if (job.id === undefined && job.error === undefined && mesh.pcs[pc]!.starts === start)
         watch.violate('answer', `job ${planned.key} was never answered at ${mesh.pcs[pc]!.name}`)
+  }
+
+  /** Those that have another disk than they had. */
+  #disksLost(): Set<PeerId> {
+    return new Set(this.#plan.faults.flatMap((fault) => (fault.k === 'newDisk' ? [this.#mesh.pcs[fault.pc]!.id] : [])))
+  }
+
+  #woke(peer: PeerId, fromMs: number, toMs: number): boolean {
+    return this.#mesh.pcs.find((pc) => pc.id === peer)!.host.wokeBefore(fromMs, toMs)
   }
 
   #excused(atMs: number, alsoStalls = false): boolean {
@@ -314,7 +352,7 @@ class Play {
       faults: this.#faults,
       jobs: { submitted: this.#work.length, accepted: this.#work.filter(({ job }) => job.id !== undefined).length },
       convergedMs: this.#convergedMs,
-      sometimes: reached(mesh),
+      sometimes: reached(mesh, this.#registers),
       violations: this.#watch.violations.sort((a, b) => a.atMs - b.atMs)
     }
   }

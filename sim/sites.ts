@@ -4,23 +4,28 @@
  */
 import type { PeerId, Plane, StoreOp } from '../protocols/ports.ts'
 import { readOnce, decodeAs } from '../protocols/codec.ts'
+import { decodeSlot, isRegisterFrame } from '../protocols/register/index.ts'
+import type { RegisterFrame, Slot } from '../protocols/register/index.ts'
 import { RecordWire } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { Fate, Station, Tap } from './fabric.ts'
 import type { Fault } from './faults.ts'
+import { LEASE_SITES } from './lease-sites.ts'
 import type { SimMesh } from './mesh.ts'
 import type { SimPc } from './pc.ts'
 
-type SiteFault = Extract<Fault, { k: 'site' }>
+export type SiteFault = Extract<Fault, { k: 'site' }>
 
 /** A moment as a site sees it. */
-type Moment =
-  | { on: 'send'; from: SimPc; to: SimPc; kind: string; record: SessionRecord | undefined }
+export type Moment =
+  | { on: 'send'; from: SimPc; to: SimPc; kind: string; record: SessionRecord | undefined; frame?: RegisterFrame }
   /** A record is handed to the disk, and has reached it. */
   | { on: 'write' | 'synced'; pc: SimPc; record: SessionRecord }
   | { on: 'accepted'; pc: SimPc }
+  /** So is what an acceptor has promised or accepted. */
+  | { on: 'slotWrite' | 'slotSynced'; pc: SimPc; slot: Slot }
 
-interface Site {
+export interface Site {
   /** Others may rightly take the PC for dead, or the network is cut. */
   disturbs: boolean
   /** A peer program stands still for longer than its leash. */
@@ -106,8 +111,9 @@ export const SITES = {
     act: (sites, m, fault) => sites.stall(receiver(m), fault.forMs / 4, 0)
   }
 } as const satisfies Record<string, Site>
-export type SiteName = keyof typeof SITES
-export const siteOf = ({ site }: SiteFault): Site => SITES[site]
+export type SiteName = keyof typeof SITES | keyof typeof LEASE_SITES
+const ALL: Record<SiteName, Site> = { ...SITES, ...LEASE_SITES }
+export const siteOf = ({ site }: SiteFault): Site => ALL[site]
 
 export class Sites implements Tap {
   readonly #mesh: SimMesh
@@ -116,6 +122,9 @@ export class Sites implements Tap {
   /** The last put of each session before its owner changed: who sent it to whom. */
   readonly #puts = new Map<string, { from: SimPc; to: SimPc; message: object; owner: PeerId }>()
   readonly #old = new Map<string, { from: SimPc; to: SimPc; message: object }>()
+  /** The same for what the holder of a right had its voters accept. */
+  readonly #accepts = new Map<string, { from: SimPc; to: SimPc; message: object; epoch: number }>()
+  readonly #oldAccepts = new Map<string, { from: SimPc; to: SimPc; message: object }>()
   /** What struck, in order. */
   readonly struck: { atMs: number; fault: SiteFault; pc: string }[] = []
 
@@ -155,55 +164,83 @@ export class Sites implements Tap {
     const record = (message as { record?: SessionRecord | null }).record ?? undefined
     const [near, far] = [this.#byId.get(from.peer)!, this.#byId.get(to.peer)!]
     if (kind === 'put' && record !== undefined) this.#remember(near, far, record, message)
-    return this.#look({ on: 'send', from: near, to: far, kind, record }) ?? 'pass'
+    const frame = message as RegisterFrame
+    if (plane !== 'reg' || !isRegisterFrame(frame))
+      return this.#look({ on: 'send', from: near, to: far, kind, record }) ?? 'pass'
+    if (frame.t === 'accept') this.#rememberAccept(near, far, frame)
+    return this.#look({ on: 'send', from: near, to: far, kind, record, frame }) ?? 'pass'
   }
 
   // ---- what sites do ----
 
   powerCutNow(pc: SimPc, fault: SiteFault): void {
     pc.powerCut()
-    this.#later(fault.forMs, () => pc.start())
+    this.later(fault.forMs, () => pc.start())
   }
   powerCut(pc: SimPc, fault: SiteFault): void {
-    this.#later(fault.afterMs, () => this.powerCutNow(pc, fault))
+    this.later(fault.afterMs, () => this.powerCutNow(pc, fault))
   }
   blackout(fault: SiteFault): void {
-    this.#later(fault.afterMs / 10, () => this.#mesh.pcs.forEach((pc) => this.powerCutNow(pc, fault)))
+    this.later(fault.afterMs / 10, () => this.#mesh.pcs.forEach((pc) => this.powerCutNow(pc, fault)))
   }
   kill(pc: SimPc, fault: SiteFault): void {
-    this.#later(fault.afterMs, () => {
+    this.later(fault.afterMs, () => {
       pc.killPeerProcess()
-      this.#later(fault.forMs, () => pc.start())
+      this.later(fault.forMs, () => pc.start())
     })
   }
-  stall(pc: SimPc, forMs: number, afterMs: number): void {
-    this.#later(afterMs, () => pc.pause(forMs))
+  stall(pc: SimPc, forMs: number, afterMs = 0): void {
+    this.later(afterMs, () => pc.pause(forMs))
   }
   startAll(): void {
-    this.#later(0, () => this.#mesh.pcs.forEach((pc) => pc.start()))
+    this.later(0, () => this.#mesh.pcs.forEach((pc) => pc.start()))
   }
   isolate(pc: SimPc, fault: SiteFault): void {
     const { fabric } = this.#mesh.world
     const others = this.#mesh.pcs.filter((other) => other !== pc).map((other) => other.id)
-    this.#later(fault.afterMs, () => {
+    this.later(fault.afterMs, () => {
       fabric.cut([[pc.id], others])
-      this.#later(fault.forMs, () => {
+      this.later(fault.forMs, () => {
         fabric.unblock([pc.id], others)
         fabric.unblock(others, [pc.id])
       })
+    })
+  }
+  /** Nothing that others say reaches it. */
+  deafen(pc: SimPc, fault: SiteFault): void {
+    const { fabric } = this.#mesh.world
+    const others = this.#mesh.pcs.filter((other) => other !== pc).map((other) => other.id)
+    this.later(fault.afterMs, () => {
+      fabric.block(others, [pc.id])
+      this.later(fault.forMs, () => fabric.unblock(others, [pc.id]))
+    })
+  }
+  /** What the former holder had its voters accept comes once more. */
+  repeatOldAccept(id: string, fault: SiteFault): void {
+    const old = this.#oldAccepts.get(id)
+    if (old === undefined) return
+    this.later(fault.afterMs * 20, () => {
+      if (old.from.running && old.to.running) old.from.station.program?.hand(old.to.id, 'reg', old.message)
     })
   }
   /** What the former owner had said of it comes once more. */
   repeatOld(record: SessionRecord, fault: SiteFault): void {
     const old = this.#old.get(record.id)
     if (old === undefined) return
-    this.#later(fault.afterMs * 20, () => {
+    this.later(fault.afterMs * 20, () => {
       if (old.from.running && old.to.running) old.from.station.program?.hand(old.to.id, 'reg', old.message)
     })
   }
 
-  #later(ms: number, fn: () => void): void {
+  later(ms: number, fn: () => void): void {
     this.#mesh.world.timeline.at(ms, fn)
+  }
+
+  #rememberAccept(from: SimPc, to: SimPc, frame: Extract<RegisterFrame, { t: 'accept' }>): void {
+    const { epoch } = frame.v.own
+    const before = this.#accepts.get(frame.id)
+    if (before !== undefined && before.epoch < epoch) this.#oldAccepts.set(frame.id, before)
+    this.#accepts.set(frame.id, { from, to, message: frame, epoch })
   }
 
   #remember(from: SimPc, to: SimPc, record: SessionRecord, message: object): void {
@@ -215,6 +252,11 @@ export class Sites implements Tap {
   #disk(on: 'write' | 'synced', pc: SimPc, ops: readonly StoreOp[]): void {
     for (const op of ops) {
       if ('del' in op && op.del.startsWith('r/')) this.#mesh.watch?.forgot(pc, op.del.slice(2))
+      if ('put' in op && op.put.startsWith('c/')) {
+        if (this.#armed.length > 0)
+          this.#look({ on: on === 'write' ? 'slotWrite' : 'slotSynced', pc, slot: decodeSlot(op.value) })
+        continue
+      }
       if (!('put' in op) || !op.put.startsWith('r/')) continue
       const record = readOnce(op.value, (bytes) => decodeAs(RecordWire, bytes, 'record'))
       this.#mesh.watch?.wrote(pc, record, on)
@@ -225,7 +267,7 @@ export class Sites implements Tap {
   /** The first armed site that the moment hits strikes, once. */
   #look(moment: Moment): Fate | undefined {
     if (this.#armed.length === 0) return undefined
-    const at = this.#armed.findIndex((fault) => SITES[fault.site].hits(moment))
+    const at = this.#armed.findIndex((fault) => siteOf(fault).hits(moment))
     if (at < 0) return undefined
     const [fault] = this.#armed.splice(at, 1)
     const pc = 'from' in moment ? moment.from : moment.pc

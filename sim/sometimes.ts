@@ -3,6 +3,7 @@
  * from what peers tell: the stories of sessions, events, counters.
  */
 import type { SimMesh } from './mesh.ts'
+import type { RegisterLog, Turn } from './register-log.ts'
 
 interface Telling {
   /** Why sessions took each step. */
@@ -11,11 +12,23 @@ interface Telling {
   states: ReadonlySet<string>
   counters: ReadonlySet<string>
   logs: readonly string[]
+  /** Of the registers of strict sessions. */
+  turns: ReadonlySet<string>
 }
 
 const said = (pattern: RegExp) => (telling: Telling) =>
   telling.causes.some((text) => pattern.test(text)) || telling.events.some((text) => pattern.test(text))
+const turned = (turn: Turn) => (telling: Telling) => telling.turns.has(turn)
 const stood = (state: string) => (telling: Telling) => telling.states.has(state)
+
+/** Only where sessions are strict. */
+export const STRICT = {
+  'a strict session has another holder, its last one gone': turned('taken'),
+  'the right to run lapses': turned('lapsed'),
+  'the keepers of a register change': turned('reshaped'),
+  'proposers of a register contend': turned('contended'),
+  'an attempt at a register stays in doubt': turned('doubt')
+} as const satisfies Record<string, (telling: Telling) => boolean>
 
 export const SOMETIMES = {
   'a session is taken over': said(/is gone; taken over by/),
@@ -32,16 +45,17 @@ export const SOMETIMES = {
   'a member comes back': said(/ is back$/),
   'a member says good-bye': said(/shut down$/),
   'a disk refuses a write': (telling) =>
-    telling.counters.has('store_failed') || telling.logs.some((line) => line.includes('disk refused'))
+    telling.counters.has('store_failed') || telling.logs.some((line) => line.includes('disk refused')),
+  ...STRICT
 } as const satisfies Record<string, (telling: Telling) => boolean>
 export type Sometimes = keyof typeof SOMETIMES
 
-export function reached(mesh: SimMesh): Sometimes[] {
-  const telling = listen(mesh)
+export function reached(mesh: SimMesh, registers: RegisterLog): Sometimes[] {
+  const telling = { ...listen(mesh), turns: registers.turns }
   return (Object.keys(SOMETIMES) as Sometimes[]).filter((name) => SOMETIMES[name](telling))
 }
 
-function listen(mesh: SimMesh): Telling {
+function listen(mesh: SimMesh): Omit<Telling, 'turns'> {
   const causes: string[] = []
   const states = new Set<string>()
   for (const { peer } of mesh.pcs) {

@@ -29,6 +29,8 @@ export interface WatchOptions {
   cpuMilli: number
   /** PCs could not hear each other then, or had not heard of each other yet. */
   excused(atMs: number): boolean
+  /** That PC woke so shortly before that its sessiond may not have seen it yet. */
+  woke(peer: PeerId, atMs: number): boolean
 }
 
 export class Watch implements RunWatcher {
@@ -41,6 +43,8 @@ export class Watch implements RunWatcher {
   readonly #used = new Map<PeerId, number>()
   readonly #over = new Map<string, { seq: number; over: TaskSet }>()
   readonly #results = new Map<SessionId, { epoch: number; owner: PeerId }>()
+  /** Sessions that may never run twice, and the highest epoch that has run, anywhere. */
+  readonly strict = new Map<SessionId, number>()
 
   constructor(options: WatchOptions) {
     this.#options = options
@@ -55,7 +59,8 @@ export class Watch implements RunWatcher {
 
   /** A PC hands a version to its disk (`write`), and it has reached it. */
   wrote(pc: Pick<SimPc, 'id' | 'name' | 'starts'>, record: SessionRecord, on: 'write' | 'synced'): void {
-    const { id, epoch, owner, state } = record
+    const { id, epoch, owner, state, spec } = record
+    if (spec.mode === 'strict' && !this.strict.has(id)) this.strict.set(id, -1)
     if (on === 'write') {
       const key = `${pc.id}/${id}`
       const before = this.#written.get(key)
@@ -68,7 +73,7 @@ export class Watch implements RunWatcher {
     if (state !== 'finished') return
     const told = this.#results.get(id)
     if (told === undefined) this.#results.set(id, { epoch, owner })
-    else if (told.epoch !== epoch && !this.#options.excused(this.#options.nowMs()))
+    else if (told.epoch !== epoch && (this.strict.has(id) || !this.#options.excused(this.#options.nowMs())))
       this.violate('result', `the end of session ${short(id)} was published for epoch ${told.epoch} and epoch ${epoch}`)
   }
 
@@ -100,7 +105,8 @@ export class Watch implements RunWatcher {
     this.#ordered.set(key, Math.max(before, epoch))
   }
 
-  begins({ session, peer, cpuMilli }: Run): void {
+  begins({ session, epoch, peer, cpuMilli }: Run): void {
+    this.#fence(session, epoch, peer)
     const used = (this.#used.get(peer) ?? 0) + cpuMilli
     this.#used.set(peer, used)
     const { cpuMilli: offer, nameOf } = this.#options
@@ -109,6 +115,19 @@ export class Watch implements RunWatcher {
         'capacity',
         `${nameOf(peer)} ran ${used} of ${offer} thousandths of a core when session ${short(session)} went on`
       )
+  }
+
+  /** What a strict run does must not come after what a later one did. */
+  #fence(session: SessionId, epoch: number, peer: PeerId): void {
+    const highest = this.strict.get(session)
+    if (highest === undefined) return
+    const { nameOf, nowMs, woke } = this.#options
+    if (epoch < highest && !woke(peer, nowMs()))
+      this.violate(
+        'fence',
+        `${nameOf(peer)} ran epoch ${epoch} of strict session ${short(session)} after epoch ${highest}`
+      )
+    this.strict.set(session, Math.max(epoch, highest))
   }
 
   ends({ peer, cpuMilli }: Run): void {
@@ -136,7 +155,8 @@ export class Watch implements RunWatcher {
       mesh.pcs.length * TIMERS_MAX + (sessions + chunks) * TIMERS_A_SESSION
     )
     for (const pc of mesh.pcs) {
-      this.bounded(`pairs on the disk of ${pc.name}`, pc.disk.size, KEYS_MAX + sessions)
+      this.bounded(`pairs on the disk of ${pc.name}`, pc.disk.size, KEYS_MAX + sessions + this.strict.size)
+      this.bounded(`registers of ${pc.name}`, pc.peer?.sessions.strict.registers.size ?? 0, this.strict.size)
       this.bounded(`events of ${pc.name}`, pc.peer?.events.length ?? 0, 500)
       this.bounded(`refusals of ${pc.name}`, pc.peer?.refusals.length ?? 0, 50)
       this.bounded(`records of ${pc.name}`, pc.peer?.sessions.records.all.size ?? 0, sessions)

@@ -233,7 +233,9 @@ export class Owning {
         next,
         1,
         (copies) => {
-          if (final && copies > 0) this.#ctx.ports.host.acknowledge(id, next.epoch)
+          if (!final || copies === 0) return
+          this.#ctx.ports.host.acknowledge(id, next.epoch)
+          this.#parts.strict.close(next)
         },
         state === 'starting' ? (error) => this.#startRecorded(id, next.epoch, error) : undefined
       )
@@ -377,10 +379,14 @@ export class Owning {
   #publishResult(id: SessionId): void {
     const record = this.#parts.records.all.get(id)!
     const { epoch } = record
-    this.#parts.records.commit(this.update(record, {}), this.copiesWanted(record), (copies, error) => {
+    const needed = Math.max(1, this.#parts.strict.copiesOfResult(record))
+    const wanted = Math.max(needed, this.copiesWanted(record))
+    this.#parts.records.commit(this.update(record, {}), wanted, (copies, error) => {
       const owned = this.#owned.get(id)
-      if (copies === 0 && this.current(id, epoch) !== undefined && owned?.step === 'finishing') {
-        const reason = `its result could not be written and is tried again: ${error?.message ?? 'no disk took it'}`
+      const isHere = this.current(id, epoch) !== undefined && owned?.step === 'finishing'
+      if (copies < needed && isHere) {
+        const why = error?.message ?? `${copies} of ${needed} disks took it`
+        const reason = `its result could not be written and is tried again: ${why}`
         this.#ctx.publish(summarize(this.update(record, { reason: reason.slice(0, 600) })))
         this.#ctx.changed('sessions', id)
         this.#ctx.ports.clock.setTimeout(() => {
@@ -389,28 +395,46 @@ export class Owning {
         return
       }
       if (copies > 0) this.#ctx.ports.host.acknowledge(id, epoch)
-      const ended = this.#parts.records.all.get(id) ?? record
-      const { exit } = ended
-      const how = this.#isArray(id)
-        ? progressInWords(ended)
-        : exit?.signal == null
-          ? `exit code ${exit?.code}`
-          : `ended by signal ${exit.signal}`
-      this.tell(owned, { type: 'result.published' }, how)
+      const publish = (): void => {
+        const ended = this.#parts.records.all.get(id) ?? record
+        const { exit } = ended
+        const how = this.#isArray(id)
+          ? progressInWords(ended)
+          : exit?.signal == null
+            ? `exit code ${exit?.code}`
+            : `ended by signal ${exit.signal}`
+        this.tell(owned, { type: 'result.published' }, how)
+      }
+      if (isHere) this.#endResult(id, publish)
+      else publish()
     })
   }
 
+  /** One that starts again has not ended. */
+  #endResult(id: SessionId, done: () => void): void {
+    const record = this.#parts.records.all.get(id)!
+    if (record.exit !== undefined && this.#recentRestarts(id, record.exit) !== undefined) return done()
+    this.#parts.strict.conclude(record, done)
+  }
+
   #restartsAfter(id: SessionId, end: ChildEnd): boolean {
+    const recent = this.#recentRestarts(id, end)
+    if (recent === undefined) return false
+    const now = this.#ctx.ports.clock.wall()
+    this.update(this.#parts.records.all.get(id)!, { restarts: [...recent, now].slice(-16), endedAt: undefined })
+    return true
+  }
+
+  /** Times of its restarts not long ago, when there is to be one more; undefined: it has ended for good. */
+  #recentRestarts(id: SessionId, { code }: { code: number | null }): number[] | undefined {
     const record = this.#parts.records.all.get(id)
-    if (record === undefined || record.desired === 'stop' || this.#parts.admission.draining) return false
+    if (record === undefined || record.desired === 'stop' || this.#parts.admission.draining) return undefined
+    if (this.#parts.strict.isOver(id)) return undefined
     const policy = record.spec.restart
-    const failed = end.code !== 0
-    if (!(policy === 'always' || (policy === 'on-failure' && failed))) return false
+    if (!(policy === 'always' || (policy === 'on-failure' && code !== 0))) return undefined
     const now = this.#ctx.ports.clock.wall()
     const recent = record.restarts.filter((at) => now - at < RESTART_WINDOW_MS)
-    if (recent.length >= RESTARTS_MAX) return false
-    this.update(record, { restarts: [...recent, now].slice(-16), endedAt: undefined })
-    return true
+    return recent.length >= RESTARTS_MAX ? undefined : recent
   }
 
   #checkDrained(): void {

@@ -35,6 +35,7 @@ const RESHAPE_MS = 3_000
 export class Registers {
   readonly #ctx: PeerContext
   readonly #held: (id: SessionId, until: number) => void
+  readonly #over: (id: SessionId) => void
   readonly #state: RegisterState
   readonly #timers = new Map<string, unknown>()
   readonly #created = new Map<SessionId, (ok: boolean) => void>()
@@ -44,11 +45,17 @@ export class Registers {
   readonly #read = new Map<SessionId, { value: Value; at: number }>()
   /** Before that, this peer does not know what it has promised. */
   #loaded = false
+  /** Sees each step before its effects are carried out; for who judges a mesh from outside. */
+  observer: ((event: RegisterEvent, effects: readonly RegisterEffect[], state: RegisterState) => void) | undefined
 
-  /** `held`: the right is held, or held for longer, until then (Clock.mono). sessiond ends what runs when it is over. */
-  constructor(ctx: PeerContext, held: (id: SessionId, until: number) => void) {
+  /**
+   * `held`: the right is held, or held for longer, until then (Clock.mono). sessiond ends what runs when it is over.
+   * `over`: the register says that the session has ended.
+   */
+  constructor(ctx: PeerContext, held: (id: SessionId, until: number) => void, over: (id: SessionId) => void) {
     this.#ctx = ctx
     this.#held = held
+    this.#over = over
     this.#state = createRegisters(toHex(ctx.ports.random.bytes(8)))
     ctx.ports.clock.onWake(() => this.step({ k: 'wake' }))
   }
@@ -136,6 +143,22 @@ export class Registers {
     return lease !== undefined && mayRun(this.#state, now, id, lease.epoch) ? lease.until : undefined
   }
 
+  /** Registers known here, as a voter or otherwise. */
+  get size(): number {
+    const { acceptor, proposer, leases } = this.#state
+    return Math.max(acceptor.slots.size, proposer.proposals.size, leases.watched.size)
+  }
+
+  /** As this peer has read last: the session has ended, and nobody is to run it again. */
+  isOver(id: SessionId): boolean {
+    return this.#state.leases.watched.get(id)?.told?.over === true
+  }
+  /** As this peer has read last. */
+  votesAlone(id: SessionId): boolean {
+    const cfg = this.#state.proposer.proposals.get(id)?.cfg
+    return cfg?.joint === undefined && cfg?.voters.length === 1
+  }
+
   frame(from: PeerId, msg: RegisterFrame): void {
     if (this.#loaded) this.step({ k: 'msg', from, msg })
   }
@@ -149,7 +172,9 @@ export class Registers {
   step(event: RegisterEvent): void {
     const { clock, random } = this.#ctx.ports
     const env = { self: this.#ctx.self, now: clock.mono(), wall: clock.wall(), random }
-    for (const effect of step(this.#state, event, env)) this.#carryOut(effect)
+    const effects = step(this.#state, event, env)
+    this.observer?.(event, effects, this.#state)
+    for (const effect of effects) this.#carryOut(effect)
   }
 
   #load(id: SessionId, bytes: Uint8Array): void {
@@ -199,8 +224,9 @@ export class Registers {
       case 'done':
         if (effect.value !== undefined) this.#read.set(effect.id, { value: effect.value, at: clock.mono() })
         return
-      case 'lapsed':
       case 'owned':
+        return effect.own.over ? this.#over(effect.id) : undefined
+      case 'lapsed':
       case 'count':
         return
     }

@@ -155,11 +155,16 @@ export class Runs implements HostHandler, ChildOrders {
     }
     const run = (): void => {
       if (!isStrict(record)) return order({})
+      const start = (until: number | 'over'): void => {
+        if (until !== 'over') return order({ leaseUntil: until })
+        const cause = 'its keepers hold it for ended, and how it ended is lost'
+        this.#parts.owning.tell(this.#parts.owning.of(id), { type: 'child.gone', cause, again: false })
+      }
       const leaseUntil = this.#parts.strict.mayRun(id, (until) => {
         const current = this.#parts.owning.current(id, epoch)
-        if (current !== undefined && this.#parts.owning.of(id)?.step === 'starting') order({ leaseUntil: until })
+        if (current !== undefined && this.#parts.owning.of(id)?.step === 'starting') start(until)
       })
-      if (leaseUntil !== undefined) order({ leaseUntil })
+      if (leaseUntil !== undefined) start(leaseUntil)
       else this.#parts.owning.update(record, { reason: 'waits until its keepers agree that it runs here' })
     }
     const input = record.spec.input

@@ -21,15 +21,21 @@ export class Strict {
   readonly #ctx: PeerContext
   readonly #records: Records
   /** What waits for the right: the start of a child, the claim of a keeper. */
-  readonly #starts = new Map<SessionId, (until: number) => void>()
+  readonly #starts = new Map<SessionId, (until: number | 'over') => void>()
   readonly #claims = new Map<SessionId, () => void>()
   #sweepTimer: unknown
+  /** What waits until nobody can run it again. */
+  readonly #ends = new Map<SessionId, () => void>()
 
   /** `note`: the record is to say who votes. */
   constructor(ctx: PeerContext, records: Records, note: (record: SessionRecord, voters: readonly PeerId[]) => void) {
     this.#ctx = ctx
     this.#records = records
-    this.registers = new Registers(ctx, (id, until) => this.#held(id, until))
+    this.registers = new Registers(
+      ctx,
+      (id, until) => this.#held(id, until),
+      (id) => this.#over(id)
+    )
     this.voters = new Voters(ctx, this.registers, note)
   }
 
@@ -110,26 +116,51 @@ export class Strict {
     this.registers.seize(record.id, reign, done)
   }
 
+  /**
+   * It has ended here with a result. `done` once its voters know, so that nobody runs it again; never, when they have let
+   * another run it meanwhile.
+   */
+  conclude(record: SessionRecord, done: () => void): void {
+    const { id } = record
+    if (!isStrict(record) || this.registers.isOver(id)) return done()
+    this.#ends.set(id, done)
+    this.registers.give(id, { peer: null, over: true })
+  }
+
+  /** Its voters know that it has ended. */
+  isOver(id: SessionId): boolean {
+    return this.registers.isOver(id)
+  }
+
+  /** Those who may take it over have to hear of its result before its voters are told that it has one. */
+  copiesOfResult(record: SessionRecord): number {
+    if (!isStrict(record)) return 0
+    return this.registers.votesAlone(record.id) ? 1 : Math.min(2, record.keepers.length)
+  }
+
   /** This peer looks after it no more. */
   left(id: SessionId): void {
     const record = this.#records.all.get(id)
     this.#starts.delete(id)
-    if (record !== undefined && !isStrict(record)) return
-    if (record !== undefined && FINAL_STATES.has(record.state) && record.owner === this.#ctx.self)
-      this.registers.give(id, { peer: null, over: true })
-    this.registers.unwant(id)
+    this.#ends.delete(id)
+    if (record === undefined || isStrict(record)) this.registers.unwant(id)
   }
 
-  /** Clock.mono until which the session may run here, or undefined; then `start` follows once it may. */
-  mayRun(id: SessionId, start: (until: number) => void): number | undefined {
-    const until = this.registers.until(id)
+  /** However it ended, that is on disk: nobody needs to run it again. */
+  close(record: SessionRecord): void {
+    if (isStrict(record)) this.registers.give(record.id, { peer: null, over: true })
+  }
+
+  /** Clock.mono until which the session may run here, or undefined; then `start` follows once it may or never will. */
+  mayRun(id: SessionId, start: (until: number | 'over') => void): number | 'over' | undefined {
+    const until = this.isOver(id) ? 'over' : this.registers.until(id)
     if (until === undefined) this.#starts.set(id, start)
     return until
   }
 
   /** A keeper asks for the right of a session whose owner is gone. Repeated, it is the same question. */
   claim(record: SessionRecord, then: () => void): void {
-    if (this.registers.until(record.id) !== undefined) return then()
+    if (this.registers.until(record.id) !== undefined || this.isOver(record.id)) return then()
     this.#claims.set(record.id, then)
     this.#know(record)
     this.registers.want(record.id, Math.max(0, record.keepers.indexOf(this.#ctx.self)))
@@ -172,7 +203,17 @@ export class Strict {
     this.registers.know(id, [...asked].slice(0, REGISTER_LIMITS.votersMax))
   }
 
+  #over(id: SessionId): void {
+    const waiting = [this.#ends.get(id), this.#claims.get(id)]
+    this.#ends.delete(id)
+    this.#claims.delete(id)
+    for (const then of waiting) then?.()
+    this.#starts.get(id)?.('over')
+    this.#starts.delete(id)
+  }
+
   #held(id: SessionId, until: number): void {
+    if (this.#ends.has(id)) return this.registers.give(id, { peer: null, over: true })
     const claim = this.#claims.get(id)
     this.#claims.delete(id)
     claim?.()

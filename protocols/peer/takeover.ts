@@ -96,10 +96,13 @@ export class Takeover {
   /** Of a strict session the right comes first: who has no majority behind it does not even say that it owns it. */
   #turn(record: SessionRecord): void {
     if (!isStrict(record) || record.desired === 'stop') return this.#takeOver(record)
+    const isDue = (now: SessionRecord | undefined): boolean => now !== undefined && this.#inMs(now) !== undefined
     this.#parts.strict.claim(record, () => {
-      const now = this.#parts.records.all.get(record.id)
-      if (now !== undefined && this.#inMs(now) !== undefined) this.#takeOver(now)
-      else this.#parts.strict.giveBack(record.id)
+      // The owner may have got further than this keeper has heard, up to a result.
+      this.#parts.records.newest(record.id, record.keepers, (now) => {
+        if (now !== undefined && isDue(now)) this.#takeOver(now)
+        else this.#parts.strict.giveBack(record.id)
+      })
     })
   }
 
@@ -170,7 +173,18 @@ export class Takeover {
     const told = this.#ctx.summary(claim.id)
     if (told !== undefined && compareVersion(told, now) > 0) return this.#parts.records.catchUp(told)
     this.#event(claim.id, cause)
+    if (isStrict(now) && this.#parts.strict.isOver(now.id)) return this.#tellResult(now, cause)
     this.#parts.owning.own(now, now.desired === 'stop' ? 'stopping' : 'placing', cause)
+  }
+
+  /** Its voters know that it has ended, and its owner is gone without having told everyone how. */
+  #tellResult(record: SessionRecord, cause: string): void {
+    const { owning } = this.#parts
+    owning.own(record, 'running', cause)
+    const owned = owning.of(record.id)
+    if (record.exit === undefined)
+      return owning.tell(owned, { type: 'child.gone', cause: `${cause}; its result is lost`, again: false })
+    owning.tell(owned, { type: 'child.exited', end: record.exit, cause: record.reason ?? cause })
   }
 
   #event(id: SessionId, cause: string): void {

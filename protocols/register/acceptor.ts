@@ -45,11 +45,16 @@ export function onAcceptorFrame(state: AcceptorState, from: PeerId, msg: Accepto
   return vote(state, EMPTY_SLOT, from, msg)
 }
 
-/** The write is on disk, or failed: then what waited for it is not said. What comes later holds it all the same. */
+/**
+ * The write is on disk, or failed: then what waited for it is not said, but who asked for room hears that there is none.
+ * What comes later holds it all the same.
+ */
 export function onWritten(state: AcceptorState, op: number, ok: boolean): AcceptorEffect[] {
   const answer = state.waiting.get(op)
   state.waiting.delete(op)
-  return answer === undefined || !ok ? [] : [reply(answer.to, answer.msg)]
+  if (answer === undefined) return []
+  if (ok) return [reply(answer.to, answer.msg)]
+  return answer.msg.t === 'joined' ? [reply(answer.to, { ...answer.msg, ok: false })] : []
 }
 
 /** The first value of a register, at the one peer that has just made it up: nobody else knows its id. */

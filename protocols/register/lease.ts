@@ -229,6 +229,7 @@ function take(state: LeaseState, env: Env, watched: Watched, attempt: string, va
     const same = known?.epoch === own.epoch && known.over === own.over
     return same && effects.length === 0 ? [] : [...effects, { e: 'owned', id: watched.id, own }]
   }
+  watched.told = undefined
   const start = startOf(state.rules, env, watched, attempt, own)
   // What is being handed on is not held any more, whatever a renewal still under way has brought.
   if (start === undefined || watched.giving !== undefined) return []
@@ -278,7 +279,8 @@ function dueChange(state: LeaseState, env: Env, watched: Watched): Change | numb
   if (seen === undefined) return watched.wanted ? READ : Infinity
   const { own, since } = seen
   const { epoch, seq } = own
-  if (own.over) return Infinity
+  // What an acceptor here has taken need not have been chosen.
+  if (own.over) return watched.told?.over === true ? Infinity : READ
   const change = (next: Omit<Own, 'attempt'>): Change => ({ k: 'own', after: own.attempt, own: next })
   if (own.peer === env.self) {
     if (giving !== undefined) return change(given(own, giving))

@@ -40,14 +40,18 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
     'PCs that looked able and refused were asked again without a pause; an older word was told after a newer'
   ],
   ['calm', 20_027, 'an older word on a session was told after a newer one'],
-  ['pair', 20_095, 'a PC that could not start a session once was never asked again']
+  ['pair', 20_095, 'a PC that could not start a session once was never asked again'],
+  ['strict', 1, 'a result was published while its keepers, parted from the runner, ran the session again'],
+  ['strict', 5, 'who submitted a strict session to a PC with a read-only disk was never answered'],
+  ['strict', 39, 'an end that one acceptor had taken, and nobody chosen, was never asked for again'],
+  ['strict', 128, 'keepers held a session for ended of which no disk had heard that it had']
 ])('%s %i: %s', { timeout: 60_000 }, (family, seed, _, faultPhaseMs) => {
   const { violations } = play(expand(seed, family, faultPhaseMs))
   expect(violations, `again: omega sim replay --family ${family} --seed ${seed}`).toEqual([])
 })
 
 test('two hundred seeds break no promise, and come to every rare thing', { timeout: 600_000 }, async () => {
-  const families = ['within', 'calm', 'pair', 'beyond'] as const
+  const families = ['within', 'calm', 'pair', 'beyond', 'strict'] as const
   const report = await explore({ families, first: FIRST, seeds: 200, workers: 2, faultPhaseMs: 25_000 })
   expect(report.failures).toEqual([])
   expect(report.seeds).toBe(200)

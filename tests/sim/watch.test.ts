@@ -1,6 +1,13 @@
 /** Each checker is shown a history that it must reject, and one that it must not. */
 import { expect, test } from 'vitest'
-import { doubleRuns, lostSessions, staleSummaries, twinResults, unfinished } from '../../sim/checkers.ts'
+import {
+  doubleRuns,
+  lostSessions,
+  staleSummaries,
+  strictDoubleRuns,
+  twinResults,
+  unfinished
+} from '../../sim/checkers.ts'
 import type { Job, SimMesh } from '../../sim/mesh.ts'
 import { RunLog } from '../../sim/run-log.ts'
 import { Timeline } from '../../sim/clock.ts'
@@ -11,12 +18,27 @@ import type { SessionRecord, SessionState } from '../../protocols/session/index.
 const ID = 'a'.repeat(32)
 
 function record(patch: Partial<SessionRecord>): SessionRecord {
-  return { id: ID, epoch: 1, seq: 0, owner: 'p0', keepers: ['p0', 'p1'], state: 'running', ...patch } as SessionRecord
+  return {
+    id: ID,
+    epoch: 1,
+    seq: 0,
+    owner: 'p0',
+    keepers: ['p0', 'p1'],
+    state: 'running',
+    spec: {},
+    ...patch
+  } as SessionRecord
 }
 
 function watch(excused = false): { watch: Watch; pass: (ms: number) => void } {
   let nowMs = 0
-  const options = { nowMs: () => nowMs, nameOf: (peer: string) => peer, cpuMilli: 2000, excused: () => excused }
+  const options = {
+    nowMs: () => nowMs,
+    nameOf: (peer: string) => peer,
+    cpuMilli: 2000,
+    excused: () => excused,
+    woke: () => false
+  }
   return { watch: new Watch(options), pass: (ms) => (nowMs += ms) }
 }
 const pc = (id: string, starts = 1) => ({ id, name: id, starts })
@@ -134,6 +156,39 @@ test('the false start of a peer that stalled is excused, and of no other', () =>
     )
   ).toEqual([])
   expect(doubleRuns(log, () => false)).toHaveLength(1)
+})
+
+test('a strict session never runs twice, whoever was parted, but for a PC that has just woken', () => {
+  const { log, timeline } = runs()
+  const strict = new Set([ID])
+  log.begins(ID, 3, 'p1', 500)
+  timeline.run(100)
+  log.begins(ID, 1, 'p0', 500)
+  timeline.run(1)
+  log.ends(ID, 1, 'p0')
+  expect(strictDoubleRuns(log, strict).map(({ text }) => text)).toEqual([expect.stringContaining('ran twice at 0.100')])
+  expect(strictDoubleRuns(log, new Set())).toEqual([])
+  const woke = ({ peer }: { peer: string }, fromMs: number, toMs: number) => peer === 'p0' && fromMs >= 90 && toMs < 590
+  expect(strictDoubleRuns(log, strict, woke)).toEqual([])
+})
+
+test('what a strict session does is never done under an older number than before, on any PC', () => {
+  const { watch: one } = watch()
+  const run = (epoch: number, peer: string) => ({
+    session: ID,
+    epoch,
+    peer,
+    cpuMilli: 1,
+    fromMs: 0,
+    toMs: undefined
+  })
+  one.begins(run(4, 'p0'))
+  one.begins(run(1, 'p1'))
+  expect(one.violations).toEqual([])
+  one.wrote(pc('p0'), record({ spec: { mode: 'strict' } as SessionRecord['spec'] }), 'write')
+  one.begins(run(4, 'p0'))
+  one.begins(run(1, 'p1'))
+  expect(checkers(one)).toEqual(['fence'])
 })
 
 /** PCs that hold the given records, each also as the summary that it shows. */
