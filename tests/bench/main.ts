@@ -5,7 +5,19 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 
-const SCRIPTS = ['decide', 'place', 'run', 'throughput', 'idle', 'gossip', 'join', 'failover', 'detection', 'scale', 'sim']
+const SCRIPTS = [
+  'decide',
+  'place',
+  'run',
+  'throughput',
+  'idle',
+  'gossip',
+  'join',
+  'failover',
+  'detection',
+  'scale',
+  'sim'
+]
 
 const words = process.argv.slice(2)
 const names = words.filter((word) => word !== '--quick')
