@@ -7,6 +7,9 @@ import { MeshError } from '../protocols/errors.ts'
 import type { Random, Store, StoreOp } from '../protocols/ports.ts'
 import type { SimProcess } from './clock.ts'
 
+type Pair = readonly [key: string, value: Uint8Array]
+type Pairs = Map<string, Uint8Array | undefined>
+
 interface Batch {
   ops: readonly StoreOp[]
   /** As the program handed them over: for those who watch. */
@@ -42,9 +45,12 @@ export class SimDisk {
   tap: DiskTap | undefined
   readonly times: DiskTimes
   readonly #random: Random
-  #durable = new Map<string, Uint8Array>()
+  /** What was on it before the story begins, in key order; one list for all PCs of a large mesh. */
+  #before: readonly Pair[] = []
+  /** Changes since; undefined: deleted. */
+  #durable: Pairs = new Map()
   /** As a program sees it: durable plus `#unsynced`. */
-  #view = new Map<string, Uint8Array>()
+  #view: Pairs = new Map()
   #unsynced: Batch[] = []
 
   constructor(random: Random, times: Partial<DiskTimes> = {}) {
@@ -97,12 +103,9 @@ export class SimDisk {
     }
   }
 
-  /** What was on it before the story begins. */
-  imprint(pairs: Iterable<readonly [string, Uint8Array]>): void {
-    for (const [key, value] of pairs) {
-      this.#durable.set(key, value)
-      this.#view.set(key, value)
-    }
+  /** What was on it before the story begins, in key order. */
+  imprint(pairs: readonly Pair[]): void {
+    this.#before = pairs
   }
 
   /** The program ended by itself, and closed its store. */
@@ -126,6 +129,7 @@ export class SimDisk {
 
   /** A new disk in the same PC. */
   wipe(): void {
+    this.#before = []
     this.#durable = new Map()
     this.#view = new Map()
     this.#unsynced = []
@@ -154,14 +158,14 @@ export class SimDisk {
   }
 
   get size(): number {
-    return this.#view.size
+    return this.#before.length + this.#view.size
   }
 
   /** A bit of one value flips. The checksum of the store shows it, and the value is dropped at the next load. */
   rot(prefix: string, random: Random): string | undefined {
-    const keys = [...this.#durable.keys()].filter((key) => key.startsWith(prefix))
+    const keys = [...merged(this.#before, this.#durable, prefix)].map(([key]) => key)
     const key = keys[Math.floor(random.float() * keys.length)]
-    if (key !== undefined) this.#durable.delete(key)
+    if (key !== undefined) this.#durable.set(key, undefined)
     return key
   }
 
@@ -171,9 +175,8 @@ export class SimDisk {
     this.#view = new Map(this.#durable)
   }
 
-  #read(prefix: string): [string, Uint8Array][] {
-    const keys = [...this.#view.keys()].filter((key) => key.startsWith(prefix)).sort()
-    return keys.map((key) => [key, this.#view.get(key)!.slice()])
+  #read(prefix: string): Pair[] {
+    return merged(this.#before, this.#view, prefix)
   }
 
   #flushMs(): number {
@@ -186,9 +189,30 @@ export class SimDisk {
   }
 }
 
-function apply(map: Map<string, Uint8Array>, ops: readonly StoreOp[]): void {
+function apply(pairs: Pairs, ops: readonly StoreOp[]): void {
   for (const op of ops) {
-    if ('put' in op) map.set(op.put, op.value)
-    else map.delete(op.del)
+    if ('put' in op) pairs.set(op.put, op.value)
+    else pairs.set(op.del, undefined)
   }
+}
+
+/** In key order. What was there before is never changed by anyone; the rest is copied. */
+function merged(before: readonly Pair[], changes: Pairs, prefix: string): Pair[] {
+  const changed: Pair[] = []
+  for (const [key, value] of changes)
+    if (value !== undefined && key.startsWith(prefix)) changed.push([key, value.slice()])
+  const kept = before.slice(firstFrom(before, prefix), firstFrom(before, `${prefix}\uffff`))
+  const all = kept.filter(([key]) => !changes.has(key))
+  if (changed.length === 0) return all
+  return [...all, ...changed].sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function firstFrom(pairs: readonly Pair[], key: string): number {
+  let low = 0
+  for (let high = pairs.length; low < high;) {
+    const middle = (low + high) >> 1
+    if (pairs[middle]![0] < key) low = middle + 1
+    else high = middle
+  }
+  return low
 }

@@ -46,7 +46,7 @@ export interface MeshOptions {
   startWithinMs?: number
   /** The PCs know each other's words and addresses from the last time. */
   acquainted?: boolean
-  /** And that all are here: the story begins in the middle. */
+  /** And that all are here and what they give: the story begins in the middle. */
   warm?: boolean
   /** Limits of membership other than its own. */
   membership?: Partial<MembershipSettings>
@@ -114,12 +114,13 @@ export class SimMesh {
       pcs: [],
       discovery: options.discovery ?? true,
       membership: options.membership ?? {},
-      warm: options.warm ?? false,
+      formed: undefined,
       program: options.program
     }
     const names = typeof peers === 'number' ? Array.from({ length: peers }, (_, i) => `pc${i}`) : peers
     this.#enrol(names, options.capacity ?? { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 }, options.witnesses ?? [])
     if (options.acquainted === true || options.warm === true) this.#acquaint()
+    if (options.warm === true) this.world.formed = { entries: this.pcs.flatMap((pc) => pc.told(WALL_START_MS)) }
     if (options.syncMaxMs !== undefined)
       for (const pc of this.pcs) pc.disk.times.syncMaxMs = Math.max(pc.disk.times.syncMinMs, options.syncMaxMs)
     this.sites = new Sites(this)
@@ -315,6 +316,7 @@ export class SimMesh {
       const record = { peer, inc: 1, boot: '0'.repeat(16), name: pc.name, addrs: [pc.station.address], ver: '0.1.0' }
       return [`m/${peer}`, signRecord(record, ring.cryptoOf(pc.key))]
     })
+    words.sort(([a], [b]) => (a < b ? -1 : 1))
     for (const pc of pcs) pc.disk.imprint(words)
   }
 

@@ -2,6 +2,7 @@
  * One simulated PC: its disk, its cable, its sessiond, and the peer program, which is the very protocols/peer that real PCs
  * run. What belongs to the PC outlives the program.
  */
+import { encodeAdDynamic, encodeAdStatic, heartbeatMs, signEntry } from '../protocols/gossip/index.ts'
 import type { AdDynamic, AdStatic } from '../protocols/gossip/index.ts'
 import type { Genesis } from '../protocols/joining/index.ts'
 import { MeshError } from '../protocols/errors.ts'
@@ -39,8 +40,8 @@ export interface World {
   readonly discovery: boolean
   /** Limits of membership other than its own. */
   readonly membership: Partial<MembershipSettings>
-  /** All PCs are taken to know that all are here. */
-  readonly warm: boolean
+  /** The mesh has formed already: what everyone holds. */
+  formed: { readonly entries: readonly Uint8Array[] } | undefined
   /** Which version of the peer program a PC runs, at each start of it. Undefined: this one. */
   readonly program: Program | undefined
 }
@@ -100,6 +101,23 @@ export class SimPc {
       peer: key.peerId,
       clock: this.clock
     })
+  }
+
+  /** What it has told everyone in a mesh that has formed, in its life before the story begins. */
+  told(wall: number): Uint8Array[] {
+    const crypto = this.#world.ring.cryptoOf(this.key)
+    const by = { author: this.id, epoch: 0, wall }
+    const quiet = { cpuMilli: 0, memoryBytes: 0 }
+    const dynamic = encodeAdDynamic(dynamicAd(this.capacity, 0.05, quiet, wall))
+    return [
+      signEntry(crypto, 'ad.s', {
+        ...by,
+        key: `ad.s/${this.id}`,
+        seq: 1,
+        body: encodeAdStatic(staticAd(this.name, this.capacity))
+      }).bytes,
+      signEntry(crypto, 'ad.d', { ...by, key: `ad.d/${this.id}`, seq: 2, body: dynamic }).bytes
+    ]
   }
 
   get id(): PeerId {
@@ -245,7 +263,7 @@ export class SimPc {
       version: '0.1.0',
       offer: this.capacity,
       membership: this.#world.membership,
-      membersHere: this.#world.warm && this.starts === 1
+      formed: this.starts === 1 ? this.#world.formed : undefined
     })
   }
 
@@ -253,14 +271,17 @@ export class SimPc {
   #sense(process: SimProcess): void {
     const random = this.#random('sensors', this.starts)
     const fixed = staticAd(this.name, this.capacity)
-    this.peer?.advertise({ static: this.witness ? { ...fixed, witness: true } : fixed })
+    const isTold = this.#world.formed !== undefined && this.starts === 1 && !this.witness
+    if (!isTold) this.peer?.advertise({ static: this.witness ? { ...fixed, witness: true } : fixed })
     const sample = (): void => {
       const idle = 0.02 + 0.06 * random.float()
       const granted = this.peer?.sessions.granted() ?? { cpuMilli: 0, memoryBytes: 0 }
       this.peer?.advertise({ dynamic: dynamicAd(this.capacity, idle, granted, process.wall()) })
       process.setTimeout(sample, SENSOR_MS)
     }
-    sample()
+    // in a mesh that has formed each is somewhere between two of its readings
+    if (isTold) process.setTimeout(sample, random.float() * heartbeatMs(this.#world.pcs.length))
+    else sample()
   }
 
   /** From the first PC of the list that has the blob and can be reached, as fast as the cable allows. */

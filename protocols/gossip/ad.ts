@@ -143,6 +143,11 @@ export function adPauseMs(peers: number): number {
   return Math.min(PAUSE_MAX_MS, Math.max(PAUSE_MIN_MS, (peers / ADS_PER_S) * 1000))
 }
 
+/** A dynamic half is told at least this often. */
+export function heartbeatMs(peers: number): number {
+  return peers <= SMALL_MESH ? SMALL_HEARTBEAT_MS : HEARTBEAT_PAUSES * adPauseMs(peers)
+}
+
 /** In a small mesh a grant is told at once; in a larger one the pause holds for it, too. */
 export function isSmallMesh(peers: number): boolean {
   return peers <= SMALL_MESH
@@ -161,8 +166,7 @@ export function shouldAdvertise(
 ): boolean {
   if (previous === undefined) return true
   const pauseMs = adPauseMs(peers)
-  const heartbeatMs = peers <= SMALL_MESH ? SMALL_HEARTBEAT_MS : HEARTBEAT_PAUSES * pauseMs
-  if (elapsedMs >= EARLY * heartbeatMs) return true
+  if (elapsedMs >= EARLY * heartbeatMs(peers)) return true
   return elapsedMs >= EARLY * pauseMs && hasMoved(previous, next, offer)
 }
 

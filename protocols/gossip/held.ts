@@ -34,8 +34,12 @@ export function take(t: Turn, bytes: Uint8Array, from: PeerId): void {
 
 /** From disk: the signature is checked again, the right to write was when it came. */
 export function load(t: Turn, bytes: Uint8Array): void {
-  const signed = readEntry(bytes)
-  if (signed === undefined || !isGenuine(signed, t.s.options.crypto)) return count(t, 'gossip.load.invalid')
+  const { crypto } = t.s.options
+  const proven = recallGenuine(bytes, crypto)
+  const signed = proven ?? readEntry(bytes)
+  if (signed === undefined || (proven === undefined && !isGenuine(signed, crypto)))
+    return count(t, 'gossip.load.invalid')
+  rememberGenuine(signed, crypto)
   if (!isStale(t.s, signed) && !isFull(t.s, signed)) hold(t, signed, undefined)
 }
 

@@ -2,6 +2,7 @@
 export { step } from './kernel.ts'
 export { createGossip, entries, entry } from './state.ts'
 export type { GossipEffect, GossipEvent, GossipOptions, GossipSettings, GossipState } from './state.ts'
+export { signEntry } from './entry.ts'
 export type { Entry } from './entry.ts'
 export { TOPICS, topicOf } from './topics.ts'
 export type { Topic, TopicName } from './topics.ts'
@@ -15,6 +16,7 @@ export {
   decodeAdStatic,
   encodeAdDynamic,
   encodeAdStatic,
+  heartbeatMs,
   isSmallMesh,
   shouldAdvertise
 } from './ad.ts'

@@ -135,11 +135,13 @@ export class Board {
 
   // ---- what happens to it ----
 
-  load(done: (error?: MeshError) => void): void {
+  /** `also`: held besides what is on disk. */
+  load(also: readonly Uint8Array[], done: (error?: MeshError) => void): void {
     this.#ports.store.load('g/', (error, pairs) => {
       if (error !== undefined) return done(error)
       this.#countBoot((bootError) => {
-        if (bootError === undefined) this.#runGossip({ k: 'load', entries: pairs.map(([, bytes]) => bytes) })
+        if (bootError === undefined)
+          this.#runGossip({ k: 'load', entries: [...pairs.map(([, bytes]) => bytes), ...also] })
         done(bootError)
       })
     })

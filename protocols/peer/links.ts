@@ -40,8 +40,8 @@ export interface LinkOptions {
   version: string
   /** Timers and limits of membership other than its own, for tests and slow networks. */
   membership?: Partial<MembershipSettings>
-  /** Members on disk are taken to be here: a simulation begins in the middle. */
-  membersHere?: boolean
+  /** A simulation begins in the middle: members on disk are taken to be here, and these entries have come already. */
+  formed?: { readonly entries: readonly Uint8Array[] } | undefined
 }
 
 export interface LinkHooks {
@@ -72,14 +72,14 @@ export class Links {
   /** Where the far end of each link is. */
   readonly #addresses = new Map<PeerId, string>()
   readonly #waiting: Waiting
-  readonly #membersHere: boolean
+  readonly #formed: boolean
 
   constructor(ports: PeerPorts, effects: Effects, journal: Journal, options: LinkOptions, hooks: LinkHooks) {
     this.#ports = ports
     this.#effects = effects
     this.#journal = journal
     this.#hooks = hooks
-    this.#membersHere = options.membersHere ?? false
+    this.#formed = options.formed !== undefined
     const { crypto } = ports
     this.#membership = createMembership(
       { peer: ports.network.self, name: options.name, addresses: [], version: options.version },
@@ -171,7 +171,7 @@ export class Links {
         if (authorError !== undefined) return done(authorError)
         for (const [key] of authors) this.#authors.add(key.slice(2))
         this.#runMembership({ k: 'self', addresses: network.addresses() })
-        this.#runMembership({ k: 'load', members: members.map(([, bytes]) => bytes), here: this.#membersHere })
+        this.#runMembership({ k: 'load', members: members.map(([, bytes]) => bytes), here: this.#formed })
         done()
       })
     })

@@ -70,10 +70,12 @@ export class Peer {
   readonly #life: Actor<typeof peerMachine>
   #started: ((error?: MeshError) => void) | undefined
   #stopped: (() => void) | undefined
+  readonly #formed: PeerOptions['formed']
   #down = { drain: true, forever: false, farewell: true }
 
   constructor(ports: PeerPorts, options: PeerOptions) {
     this.#ports = ports
+    this.#formed = options.formed
     this.self = ports.network.self
     const journal = (this.#journal = new Journal(ports))
     const effects = (this.#effects = new Effects(ports, journal))
@@ -286,7 +288,7 @@ export class Peer {
     }
     this.#links.load((error) => {
       if (error !== undefined) return failed(error)
-      this.#board.load((boardError) => {
+      this.#board.load(this.#formed?.entries ?? [], (boardError) => {
         if (boardError !== undefined) return failed(boardError)
         this.#life.send({ type: 'disk.loaded' })
       })
