@@ -24,7 +24,8 @@ export class Seat {
 
   constructor(mesh: SimMesh) {
     this.#mesh = mesh
-    this.#pc = mesh.pcs[0]!
+    // They are switched on one after the other: the first that is up, and nobody is gone yet.
+    this.#pc = mesh.pcs.find((pc) => pc.peer?.phase === 'active') ?? mesh.pcs[0]!
   }
 
   get pc(): SimPc {
@@ -54,10 +55,9 @@ export class Seat {
     return this.#events
   }
 
-  /** Something that the simulator did, not a peer. */
+  /** Something that a person did in the simulator, not a peer. */
   tell(text: string, pc: SimPc): void {
-    const at = this.#mesh.wallMs
-    this.#add({ at, kind: 'node', level: 'info', text: `${text}, by hand`, subject: pc.id })
+    this.#say(`${text}, by hand`, pc)
   }
 
   historyOf(peer: PeerId): { cpu: (number | null)[]; memory: (number | null)[] } {
@@ -74,7 +74,11 @@ export class Seat {
     this.#history = new MinuteHistory()
     // What it saw before is not told again as if it were new.
     this.#heard = { peer: next.peer, seq: next.peer?.events.at(-1)?.seq ?? 0 }
-    this.tell(`${from.name} is gone; this page goes on as seen from ${next.name}`, next)
+    this.#say(`${from.name} is gone; this page goes on as seen from ${next.name}`, next)
+  }
+
+  #say(text: string, pc: SimPc): void {
+    this.#add({ at: this.#mesh.wallMs, kind: 'node', level: 'info', text, subject: pc.id })
   }
 
   #copyEvents(peer: Peer): void {

@@ -52,7 +52,7 @@ async function real(peers: number, size: Size) {
   await using mesh = await startBundledMesh({ peers: NAMES.slice(0, peers) })
   await mesh.allSeeAll()
   const samples: Record<Mode, number[]> = { strict: [], available: [] }
-  for (let i = 0; i < size.count(8, 1); i++)
+  for (let i = 0; i < size.count(5, 1); i++)
     for (const mode of MODES) samples[mode].push(await powerCut(mesh, mode, `${mode}${i}`))
   return { peers, ...table(samples) }
 }

@@ -19,7 +19,7 @@ const EXPECTED_MS = {
   /** A rumour on eight rings, until all have it. */
   rumourToAll: { 10: 350, 100: 710, 1000: 1060 }
 }
-const SETTLE_MS = 75_000
+const SETTLE_MS = 30_000
 const LOOK_MS = 10
 const WATCH_MS = 60_000
 

@@ -48,6 +48,17 @@ async function answer<T>(mesh: SimMesh, promise: Promise<T>): Promise<T> {
   return await promise
 }
 
+test('at first it is seen from a PC that is up, and none is said to be gone', () => {
+  const mesh = startMesh({ seed: 3, peers: 5 })
+  mesh.until(() => mesh.pcs.some((pc) => pc.peer?.phase === 'active'), { withinMs: 5000, what: 'a first PC is up' })
+  expect(mesh.pcs[0]!.peer?.phase, 'of this seed another is first').not.toBe('active')
+  const seat = new Seat(mesh)
+  expect(seat.pc.peer?.phase).toBe('active')
+  mesh.run(5000)
+  seat.look()
+  expect(seat.events.filter(({ text }) => text.includes('is gone'))).toEqual([])
+})
+
 test('the page is told what one PC knows: a killed PC is first suspected, then away, then back', () => {
   const { api, simulation, run } = world()
   expect(api.nodes().map((node) => node.state)).toEqual(Array(5).fill('alive'))
@@ -91,7 +102,7 @@ test('when the PC that is looked from dies, the next one that runs takes its pla
   run(30_000)
   expect(api.status().name).toBe('pc1')
   expect(stateOf(api, 'pc0')).toBe('dead')
-  expect(texts(api)).toContain('pc0 is gone; this page goes on as seen from pc1, by hand')
+  expect(texts(api)).toContain('pc0 is gone; this page goes on as seen from pc1')
   const seqs = api.events().map((event) => event.seq)
   expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
   expect(seqs.at(-1)).toBeGreaterThan(before)
