@@ -50,7 +50,7 @@ export class Rights {
   of({ id, owner, voters = [], keepers }: SessionRecord, done: (right: Right | undefined) => void): void {
     let best = this.#own(id)
     const { self } = this.#ctx
-    if (best?.holder === self) return done(best)
+    if (best !== undefined && isHolders(best)) return done(best)
     const others = [...new Set([owner, ...voters, ...keepers])].filter((peer) => peer !== self)
     const asked = others.filter((peer) => this.#ctx.reachable(peer))
     let waiting = asked.length
@@ -58,7 +58,8 @@ export class Rights {
     for (const peer of asked)
       this.#rpc.ask(peer, 'right', id, ANSWER_MS, (_error, value) => {
         const told = RightWire.safeParse(value)
-        if (told.success && isNewer(told.data, best)) best = { ...told.data, from: peer }
+        const right = told.success ? { ...told.data, from: peer } : undefined
+        if (right !== undefined && isBetter(right, best)) best = right
         if (--waiting === 0) done(best)
       })
   }
@@ -82,8 +83,12 @@ export class Rights {
   }
 }
 
-/** The holder's own word says most. */
-function isNewer(told: z.infer<typeof RightWire>, than: Right | undefined): boolean {
-  if (than === undefined) return true
-  return told.epoch - than.epoch > 0 || (told.epoch === than.epoch && (told.seq > than.seq || told.ageMs < than.ageMs))
+/** Of the newest epoch the holder's own word, else who has heard of the latest renewal. */
+function isBetter(told: Right, than: Right | undefined): boolean {
+  if (than === undefined || told.epoch !== than.epoch) return than === undefined || told.epoch > than.epoch
+  if (isHolders(told) !== isHolders(than)) return isHolders(told)
+  return told.seq > than.seq || (told.seq === than.seq && told.ageMs < than.ageMs)
 }
+
+/** One that had it and has heard nothing since is no holder. */
+const isHolders = ({ from, holder, endsInMs }: Right): boolean => from === holder && endsInMs > 0
