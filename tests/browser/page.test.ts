@@ -190,6 +190,41 @@ describe.skipIf(browserMissing())('in Chromium', TIME, () => {
     expect(faults(at.browser)).toEqual([])
   })
 
+  test('a strict session says who may run it; one that waits for a PC asks, says what follows, and is taken over', async () => {
+    await using at = await visit({})
+    const { nodes, sessions } = at.peer.mesh
+    const [here, away] = [nodes[0]!, nodes.find((node) => node.state === 'dead')!]
+    const session = {
+      ...sessions[0]!,
+      state: 'lost' as const,
+      mode: 'strict' as const,
+      user: 'anna',
+      strict: {
+        voters: [away.peerId],
+        lease: { holder: away.peerId, endsInMs: 0, ageMs: 61_000, from: here.peerId },
+        awaits: [away.peerId],
+        takenOver: null
+      }
+    }
+    at.peer.mesh.sessions[0] = session
+    await signIn(at.peer, at.page, `/sessions/${session.id}`)
+    await at.page.getByText(`Is ${away.name} off?`).waitFor()
+    await at.page.getByText('strict: never two runs of it').waitFor()
+    await at.page.getByText(`nobody: ${away.name} renewed it last`).waitFor()
+    expect(await seriousFindings(at.page)).toEqual([])
+    await at.page.getByRole('button', { name: 'Take over' }).click()
+    const dialog = at.page.getByRole('dialog', { name: `Is ${away.name} really off?` })
+    await dialog.getByText('it runs twice until the PCs hear of each other').waitFor()
+    await dialog.getByRole('button', { name: `Wait for ${away.name}` }).click()
+    expect(at.peer.asked.some((asked) => asked.what.endsWith('/takeover'))).toBe(false)
+    await at.page.getByRole('button', { name: 'Take over' }).click()
+    await dialog.getByRole('button', { name: 'Take over' }).click()
+    await at.page.getByText(`by anna at ${here.name}`).waitFor()
+    await at.page.getByText(`Is ${away.name} off?`).waitFor({ state: 'detached' })
+    expect(at.peer.asked.filter((asked) => asked.what === `POST /sessions/${session.id}/takeover`)).toHaveLength(1)
+    expect(faults(at.browser)).toEqual([])
+  })
+
   test('a refused start says why and keeps what was typed, also through a reload', async () => {
     await using at = await visit({})
     at.peer.failing.set('POST /sessions', 'no PC has 64 free cores: the most is 40, at atlas')

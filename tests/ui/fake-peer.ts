@@ -210,6 +210,17 @@ export class FakePeer {
       this.setSession(stopped)
       return json(response, 202, stopped)
     }
+    if (what.endsWith('/takeover') && session.strict) {
+      const takenOver = { by: 'anna', at: mesh.nodes[0]?.peerId ?? '', when: Date.now() }
+      const taken = {
+        ...session,
+        state: 'placing' as const,
+        reason: '',
+        strict: { ...session.strict, awaits: [], takenOver }
+      }
+      this.setSession(taken)
+      return json(response, 202, taken)
+    }
     if (what.endsWith('/logs')) return void this.#logs(session, response)
     json(response, 200, session)
   }
