@@ -52,6 +52,7 @@ export class SimHost {
   readonly #fences = new Map<SessionId, number>()
   readonly #clock: Pick<ClockFault, 'rate'>
   #asleep = false
+  #sleepUnseen: Entry | undefined
   readonly #wokeAtMs: number[] = []
 
   constructor(options: {
@@ -78,12 +79,14 @@ export class SimHost {
       },
       run: (order) => {
         if (!process.alive) return
+        this.#seeSleep()
         this.#run(order)
         if (order.leaseUntil !== undefined) this.#lease(order, order.leaseUntil - process.mono())
       },
       signal: (session, epoch, signal) => this.#signal(session, epoch, signal),
       freeze: (session, epoch) => this.#freeze(this.#find(session, epoch), 'order'),
       lease: (session, epoch, until) => {
+        this.#seeSleep()
         const child = this.#find(session, epoch)
         if (child !== undefined) this.#lease(child.order, until - process.mono())
       },
@@ -139,11 +142,17 @@ export class SimHost {
       const leftMs = child.leaseEndsMs - nowMs
       this.#armLease(child, leftMs > 0 ? leftMs : this.#random.float() * LEASE_LOOK_MS)
     }
-    this.#timeline.at(this.#random.float() * WAKE_MAX_MS, () => {
-      for (const child of this.#children.values())
-        if (child.lease !== undefined && !child.frozenBy.has('lease')) this.#armLease(child, 0)
-      this.#lapse()
-    })
+    this.#sleepUnseen = this.#timeline.at(this.#random.float() * WAKE_MAX_MS, () => this.#seeSleep())
+  }
+
+  /** Also before anything that the peer says: a right given after the sleep is not voided with those of before. */
+  #seeSleep(): void {
+    if (this.#sleepUnseen === undefined || this.#asleep) return
+    this.#timeline.clear(this.#sleepUnseen)
+    this.#sleepUnseen = undefined
+    for (const child of this.#children.values())
+      if (child.lease !== undefined && !child.frozenBy.has('lease')) this.#armLease(child, 0)
+    this.#lapse()
   }
 
   /** The PC woke shortly before, so that sessiond may not have seen yet that a right is over. */

@@ -331,7 +331,10 @@ export class Runs implements HostHandler, ChildOrders {
 
   /** A frozen child, or one found at start: the keepers say whether this peer still has the right to run it. */
   #askBeforeThaw(child: ChildReport): void {
-    const keepers = this.#parts.records.all.get(child.session)?.keepers ?? this.#ctx.alivePeers()
+    const record = this.#parts.records.all.get(child.session)
+    const keepers = record?.keepers ?? this.#ctx.alivePeers()
+    // Its right would end while a keeper that is off is waited for. Where the register still says so, nobody else has it.
+    if (record?.owner === this.#ctx.self && record.epoch === child.epoch) this.#parts.strict.lookAfter(record)
     this.#parts.keepers.ask(child.session, keepers, (newest) => {
       if (this.#children?.get(child.session)?.epoch !== child.epoch) return
       const ours =
@@ -339,6 +342,7 @@ export class Runs implements HostHandler, ChildOrders {
         newest.epoch === child.epoch &&
         newest.owner === this.#ctx.self &&
         !FINAL_STATES.has(newest.state)
+      if (!ours) this.#parts.strict.superseded(child.session)
       if (!ours && newest?.desired === 'stop') {
         // Nobody wants it any more, here or where it went on.
         release(this.#parts.admission, child.session)

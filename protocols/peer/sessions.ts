@@ -75,6 +75,8 @@ export class Sessions {
       }
     }))
     const strict: Strict = (this.strict = new Strict(ctx, records, (record, voters) => {
+      // Its keepers are still being asked whether it may go on here.
+      if (!owning.has(record.id)) return
       const next = owning.update(record, { voters })
       records.commit(next, 1, () => ctx.publish(summarize(next)))
     }))

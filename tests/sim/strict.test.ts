@@ -160,3 +160,30 @@ test('the register of a session that ended long ago is erased with its record, a
   mesh.run(10_000)
   expect(mesh.pcs.map(slots)).toEqual([[], [], [], []])
 })
+
+test.each([
+  [131, ['den', 'attic']],
+  [132, ['den', 'attic']],
+  [133, ['den', 'attic', 'office']],
+  [134, ['den', 'attic', 'office']]
+] as const)(
+  'a peer program that is back in two seconds finds its strict run again, though a keeper is off (seed %i)',
+  (seed, peers) => {
+    const mesh = formed(seed, peers)
+    const job = mesh.submit(0, 'sleep infinity', { mode: 'strict' })
+    const runner = runs(mesh, job)
+    mesh.run(5_000)
+    mesh.kill(mesh.pcs.find((pc) => pc !== runner)!)
+    mesh.run(20_000)
+    for (let i = 0; i < 3; i++) {
+      mesh.killPeerProcess(runner)
+      mesh.run(2_000)
+      mesh.restart(runner)
+      mesh.run(20_000)
+    }
+    expect(mesh.session(job.id)?.state).toBe('running')
+    expect(open(mesh, job)).toEqual([runner.id])
+    // One process: what was frozen for a moment went on.
+    expect(new Set(mesh.world.runs.of(job.id!).map((run) => run.epoch)).size).toBe(1)
+  }
+)
