@@ -17,9 +17,10 @@ const SEEN_AGAIN_MS = 5000
 
 /** A peer without a link: makes one. `later`: it is talking to us, so a link is about to be admitted. */
 export function seekLink(t: Turn, peer: PeerId, when: 'now' | 'in turn' | 'later' = 'in turn'): void {
-  const contact = contactOf(t, peer)
-  contact.failures = 0
+  const known = t.s.contacts.get(peer)
+  if (known !== undefined) known.failures = 0
   if (!isWanted(t, peer)) return
+  const contact = contactOf(t, peer)
   if (when === 'now' || (when === 'in turn' && t.s.self < peer)) dial(t, peer, contact)
   else arm(t, `dial:${peer}`, t.s.cfg.dialWaitMs)
 }

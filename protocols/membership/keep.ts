@@ -6,7 +6,8 @@ import { z } from 'zod'
 import { decodeCbor, encodeCbor, tryPeerKey } from '../codec.ts'
 import type { PeerId } from '../ports.ts'
 import type { SignedMember } from './record.ts'
-import type { Row, Turn } from './state.ts'
+import type { Turn } from './state.ts'
+import type { Row } from './row.ts'
 import { MEMBER_LIMITS } from './wire.ts'
 
 /** A signed record begins with a CBOR map; this with an array of four. */

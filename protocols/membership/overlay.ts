@@ -7,7 +7,8 @@ import type { PeerId } from '../ports.ts'
 import { seekLink } from './dial.ts'
 import { neighboursOf } from './rings.ts'
 import { arm, disarm, isLive, shuffled } from './state.ts'
-import type { MembershipState, Row, Turn } from './state.ts'
+import type { MembershipState, Turn } from './state.ts'
+import type { Row } from './row.ts'
 
 /** Links that nobody needs any more are looked for so many times in the time after which they count as idle. */
 const IDLE_LOOKS = 6

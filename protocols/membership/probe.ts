@@ -8,7 +8,8 @@ import { takeNews } from './spread.ts'
 import { demand } from './overlay.ts'
 import { neighboursOf } from './rings.ts'
 import { arm, count, disarm, isLive, send, shuffled } from './state.ts'
-import type { Asked, Row, Turn } from './state.ts'
+import type { Asked, Turn } from './state.ts'
+import type { Row } from './row.ts'
 import { accuse, lag, nextN } from './verdict.ts'
 
 /** A helper says Nack when this share of its time is over, so that the Nack arrives in time. */

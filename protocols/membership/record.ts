@@ -84,7 +84,7 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
  * Records that one verify function has accepted: whether bytes are genuine does not depend on who asks, so many
  * simulated peers of one process share the work.
  */
-const KNOWN_MAX = 4096
+const KNOWN_MAX = 16_384
 const knownBy = new WeakMap<Crypto['verify'], Map<number, { bytes: Uint8Array; record: MemberRecord }>>()
 function knownRecords(crypto: Crypto): Map<number, { bytes: Uint8Array; record: MemberRecord }> {
   let known = knownBy.get(crypto.verify)

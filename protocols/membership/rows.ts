@@ -6,12 +6,13 @@ import { toHex } from '../codec.ts'
 import type { PeerId } from '../ports.ts'
 import { dropContact, seekLink } from './dial.ts'
 import { keepRow, readKept } from './keep.ts'
-import { readRecord, recordId, sameBytes, signRecord } from './record.ts'
+import { readRecord, sameBytes, signRecord } from './record.ts'
 import type { MemberRecord, SignedMember } from './record.ts'
+import { Row } from './row.ts'
 import { spread } from './spread.ts'
 import { onPopulation } from './overlay.ts'
 import { count, disarm, isLive, send } from './state.ts'
-import type { MemberState, Row, Turn } from './state.ts'
+import type { MemberState, Turn } from './state.ts'
 
 /** Tombstones this near their end are not taken over from others, or they would go round for ever. */
 const TOO_OLD = 0.9
@@ -29,15 +30,15 @@ export interface Taken {
  */
 export function takeRecord(t: Turn, bytes: SignedMember, from: PeerId, gone: boolean, ageS: number): Taken | undefined {
   const { s } = t
-  const same = s.byId.get(recordId(bytes))
-  if (same !== undefined && sameBytes(same.bytes, bytes)) {
-    if (same.remembered && !gone) recall(t, same, from)
-    return { peer: same.peer, inc: same.inc, row: same }
-  }
   const record = readRecord(bytes, s.crypto)
   if (record === undefined) {
     count(t, 'mem.record.invalid')
     return undefined
+  }
+  const same = s.rows.get(record.peer)
+  if (same !== undefined && sameBytes(same.bytes, bytes)) {
+    if (same.remembered && !gone) recall(t, same, from)
+    return { peer: same.peer, inc: same.inc, row: same }
   }
   return { peer: record.peer, inc: record.inc, row: merged(t, record, bytes, from, gone, ageS) }
 }
@@ -56,7 +57,7 @@ export function become(t: Turn, row: Row, state: MemberState, reason: string, si
   if (state === 'alive') row.graceUntil = t.env.now + t.s.cfg.linkGraceMs
   if (state === 'alive' || state === 'left') {
     if (row.accusers.length > 0) disarm(t, `susp:${row.peer}`)
-    row.accusers = []
+    row.clear()
   }
   t.out.push({ e: 'member', peer: row.peer, was, now: state })
 }
@@ -70,7 +71,7 @@ export function reissueOwn(t: Turn, above = t.s.own.inc): void {
   const row = s.rows.get(s.self)
   if (row === undefined) insert(t, record, bytes, record.left === undefined ? 'alive' : 'left', 'is this PC', t.env.now)
   else {
-    describe(t, row, record, bytes)
+    describe(row, record, bytes)
     become(
       t,
       row,
@@ -122,7 +123,6 @@ export function forget(t: Turn, row: Row): void {
   if (isLive(row)) s.live--
   onPopulation(t)
   s.rows.delete(row.peer)
-  if (s.byId.get(row.id) === row) s.byId.delete(row.id)
   s.news.delete(row.peer)
   dropContact(t, row.peer)
   t.out.push({ e: 'member', peer: row.peer, was: row.state, now: 'forgotten' }, { e: 'unkeep', peer: row.peer })
@@ -194,7 +194,7 @@ function newcomer(
     from === record.peer ? 'answers' : reason,
     t.env.now - (state === 'alive' ? 0 : ageS * 1000)
   )
-  if (state === 'dead') row.accusers = [from]
+  if (state === 'dead') row.doubt({ accusers: [from] })
   keepRow(t, row)
   spread(t, row, from)
   if (state === 'alive') seekLink(t, row.peer, from === row.peer ? 'later' : 'in turn')
@@ -203,7 +203,7 @@ function newcomer(
 
 function newerWord(t: Turn, row: Row, record: MemberRecord, bytes: SignedMember, from: PeerId): void {
   const wasLive = isLive(row) && !row.remembered
-  describe(t, row, record, bytes)
+  describe(row, record, bytes)
   row.remembered = false
   if (record.left !== undefined) {
     become(t, row, 'left', farewell(record))
@@ -241,32 +241,14 @@ function insert(
   since: number
 ): Row {
   const { s } = t
-  const row: Row = {
-    peer: record.peer,
-    name: '',
+  const row = new Row(record, bytes, {
     state,
-    inc: 0,
-    boot: '',
-    addresses: [],
-    version: '',
     heardAt: record.peer === s.self ? Infinity : -Infinity,
     since,
     linked: s.links.has(record.peer),
-    rttMs: undefined,
     reason,
-    bytes,
-    id: -1,
-    forever: false,
-    remembered: false,
-    graceUntil: t.env.now + s.cfg.linkGraceMs,
-    accusers: [],
-    why: 'other',
-    missedAt: 0,
-    suspectedAt: 0,
-    deadline: Infinity,
-    wakeAt: Infinity
-  }
-  describe(t, row, record, bytes)
+    graceUntil: t.env.now + s.cfg.linkGraceMs
+  })
   s.rows.set(row.peer, row)
   if (isLive(row)) {
     s.live++
@@ -276,17 +258,9 @@ function insert(
   return row
 }
 
-function describe(t: Turn, row: Row, record: MemberRecord, bytes: SignedMember): void {
-  if (t.s.byId.get(row.id) === row) t.s.byId.delete(row.id)
-  row.name = record.name
-  row.inc = record.inc
-  row.boot = record.boot
-  row.addresses = record.addrs
-  row.version = record.ver
-  row.forever = record.left === 'forever'
+function describe(row: Row, record: MemberRecord, bytes: SignedMember): void {
+  row.record = record
   row.bytes = bytes
-  row.id = recordId(bytes)
-  t.s.byId.set(row.id, row)
 }
 
 function farewell(record: MemberRecord): string {

@@ -2,8 +2,9 @@
 import type { Env, KernelEffect, KernelEvent } from '../kernel.ts'
 import type { Crypto, PeerId } from '../ports.ts'
 import type { MemberRecord, SignedMember } from './record.ts'
+import type { Row } from './row.ts'
 import { MEMBER_LIMITS, MEMBERSHIP } from './wire.ts'
-import type { Item, MembershipSettings, MemMessage, Why } from './wire.ts'
+import type { Item, MembershipSettings, MemMessage } from './wire.ts'
 
 export interface SelfInput {
   peer: PeerId
@@ -68,38 +69,6 @@ export type MembershipEffect =
   | { e: 'unkeep'; peer: PeerId }
   /** No other member has said a word for 10 s though some are expected; or one has again. */
   | { e: 'isolated'; is: boolean }
-
-export interface Row extends Member {
-  name: string
-  state: MemberState
-  inc: number
-  boot: string
-  addresses: readonly string[]
-  version: string
-  heardAt: number
-  since: number
-  linked: boolean
-  rttMs: number | undefined
-  reason: string
-  bytes: SignedMember
-  /** recordId(bytes). */
-  id: number
-  /** Left for good, not only shut down. */
-  forever: boolean
-  /** From disk, not heard of since this start: shown as dead, but nobody's verdict. */
-  remembered: boolean
-  /** Without a link it is not probed before this. */
-  graceUntil: number
-  /** While suspect or dead: who says so, first accuser first. */
-  accusers: readonly PeerId[]
-  why: Why
-  missedAt: number
-  /** Since when it is suspect. */
-  suspectedAt: number
-  /** While suspect: when it is declared dead, and when its timer fires. */
-  deadline: number
-  wakeAt: number
-}
 
 /** How to reach a peer that has no link. */
 export interface Contact {
@@ -173,7 +142,6 @@ export interface MembershipState {
     left?: MemberRecord['left']
   }
   readonly rows: Map<PeerId, Row>
-  readonly byId: Map<number, Row>
   /** Rows alive or suspect, the peer itself included. */
   live: number
   /** Admitted links. */
@@ -231,7 +199,6 @@ export function createMembership(
       ver: self.version.slice(0, MEMBER_LIMITS.versionChars)
     },
     rows: new Map(),
-    byId: new Map(),
     live: 0,
     links: new Map(),
     overlay: {

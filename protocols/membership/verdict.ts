@@ -7,7 +7,8 @@ import { keepRow } from './keep.ts'
 import { become, nameOf, reissueOwn } from './rows.ts'
 import { spread, takeNews } from './spread.ts'
 import { arm, count, send } from './state.ts'
-import type { Row, Turn } from './state.ts'
+import type { Turn } from './state.ts'
+import type { Row } from './row.ts'
 import { MEMBER_LIMITS } from './wire.ts'
 import type { Item, Why } from './wire.ts'
 
@@ -34,8 +35,7 @@ export function hearVerdict(t: Turn, from: PeerId, v: Verdict): Row | undefined 
     if (row.state !== 'dead') die(t, row, by, v.w, from, missedAt, v.o)
     else if (row.remembered) {
       row.remembered = false
-      row.accusers = by
-      row.why = v.w
+      row.doubt({ accusers: by, why: v.w })
     }
     return undefined
   }
@@ -53,9 +53,8 @@ export function onSuspicionTimer(t: Turn, peer: PeerId): void {
   if (t.env.now > row.wakeAt + cfg.lagMs) lag(t)
   if (row.heardAt > row.suspectedAt) {
     // It spoke since: no verdict, it has a moment more to object.
-    row.suspectedAt = row.heardAt
-    row.missedAt = row.heardAt
-    row.deadline = Math.max(row.deadline, row.heardAt + cfg.suspectMinMs)
+    const deadline = Math.max(row.deadline, row.heardAt + cfg.suspectMinMs)
+    row.doubt({ suspectedAt: row.heardAt, missedAt: row.heardAt, deadline })
   }
   if (t.env.now >= row.deadline) return die(t, row, row.accusers, row.why, undefined, row.missedAt)
   if (row.linked && row.accusers.includes(t.s.self)) {
@@ -71,7 +70,8 @@ export function lag(t: Turn): void {
   // Several timers are late by the same pause.
   if (env.now > laggedAt + s.cfg.lagMs) s.health = Math.min(s.cfg.healthMax, s.health + 1)
   s.laggedUntil = env.now + s.cfg.probePeriodMs
-  for (const row of s.rows.values()) if (row.state === 'suspect') row.deadline = Math.max(row.deadline, s.laggedUntil)
+  for (const row of s.rows.values())
+    if (row.state === 'suspect') row.doubt({ deadline: Math.max(row.deadline, s.laggedUntil) })
 }
 
 export function nextN(t: Turn): number {
@@ -82,16 +82,15 @@ export function nextN(t: Turn): number {
 function suspect(t: Turn, row: Row, by: readonly PeerId[], why: Why, from: PeerId | undefined, missedAt: number): void {
   const { env } = t
   const began = row.state === 'alive'
-  row.missedAt = began ? missedAt : Math.min(row.missedAt, missedAt)
+  row.doubt({ missedAt: began ? missedAt : Math.min(row.missedAt, missedAt) })
   const accusers = [...new Set([...row.accusers, ...by])].slice(0, MEMBER_LIMITS.accusers)
   if (!began && accusers.length === row.accusers.length && (isFast(row.why) || !isFast(why))) return
-  row.accusers = accusers
-  row.why = began || isFast(why) ? why : row.why
-  if (began) row.suspectedAt = env.now
+  row.doubt({ accusers, why: began || isFast(why) ? why : row.why })
+  if (began) row.doubt({ suspectedAt: env.now })
   if (began) become(t, row, 'suspect', suspicionInWords(t, row))
   else row.reason = suspicionInWords(t, row)
   const deadline = row.suspectedAt + windowMs(t, row)
-  row.deadline = Math.max(t.s.laggedUntil, began ? deadline : Math.min(row.deadline, deadline))
+  row.doubt({ deadline: Math.max(t.s.laggedUntil, began ? deadline : Math.min(row.deadline, deadline)) })
   armSuspicion(t, row)
   spread(t, row, from)
 }
@@ -109,7 +108,7 @@ function windowMs(t: Turn, row: Row): number {
 }
 
 function armSuspicion(t: Turn, row: Row): void {
-  row.wakeAt = Math.min(row.deadline, t.env.now + t.s.cfg.suspectRepeatMs)
+  row.doubt({ wakeAt: Math.min(row.deadline, t.env.now + t.s.cfg.suspectRepeatMs) })
   arm(t, `susp:${row.peer}`, row.wakeAt - t.env.now)
 }
 
@@ -122,11 +121,10 @@ function die(
   missedAt: number,
   ageS = 0
 ): void {
-  row.accusers = by
-  row.why = why
+  row.doubt({ accusers: by, why })
   row.remembered = false
   // Told of the verdict before any suspicion: then it was missed at the latest when the others judged.
-  if (row.state !== 'suspect') row.missedAt = Math.min(missedAt, t.env.now - ageS * 1000)
+  if (row.state !== 'suspect') row.doubt({ missedAt: Math.min(missedAt, t.env.now - ageS * 1000) })
   become(t, row, 'dead', deathInWords(t, row), t.env.now - ageS * 1000)
   keepRow(t, row)
   spread(t, row, from)
