@@ -115,6 +115,41 @@ export const LEASE_SITES = {
       sites.stall(pc, 2000 + fault.forMs, Math.max(0, inMs - 1))
     })
   },
+  /** The answers wait until it goes on, and then it hears no more. */
+  'renewal is answered late, and nothing after': {
+    disturbs: true,
+    stalls: true,
+    hits: sends('accept', renews),
+    act: (sites, m, fault) => {
+      sites.stall(of(m), 1000 + fault.forMs / 10)
+      sites.later(100, () => sites.silence(of(m), 8000 + fault.forMs))
+    }
+  },
+  /** Its voters have taken it, the holder does not know, asks again, hears of it, and hears no more. */
+  'renewal stays in doubt, is read, and nothing after': {
+    disturbs: true,
+    hits: sends('accept', renews),
+    act: (sites, m, fault) => {
+      const deafMs = 1300 + fault.forMs / 10
+      sites.block(sites.others(of(m)), [of(m)], deafMs)
+      sites.later(deafMs + 250 + fault.afterMs * 10, () => sites.silence(of(m), 8000 + fault.forMs))
+    }
+  },
+  /** One voter takes an attempt that the others never hear of, then all take the next one. */
+  'renewal reaches one, the next all, and nothing after': {
+    disturbs: true,
+    hits: sends('accept', (frame, from) => renews(frame, from) && !frame.v.cfg.voters.includes(from.id)),
+    act: (sites, m, fault) => {
+      const { from, to } = parts(m)
+      const { b } = frameOf(m, 'accept')!
+      sites.lose((frame, receiver) => frame.t === 'accept' && frame.b.n === b.n && receiver !== to, 20)
+      sites.silence(from, 1250)
+      // its first word counted for nothing; it must not speak of it before it takes the next
+      sites.block([to], [from], 2600)
+      sites.later(2500 + fault.afterMs * 10, () => sites.silence(from, 8000 + fault.forMs))
+      return 'pass'
+    }
+  },
   'holder is cut off and its program dies': {
     disturbs: true,
     hits: sends('accept', renews),

@@ -12,6 +12,8 @@ export interface Mutation extends Patch {
   name: string
   /** Where it is looked for. Default: calm, within, pair by turns. */
   families?: readonly FamilyName[]
+  /** A second line of defence, taken away so that the first is judged alone; without the mutation all must hold. */
+  without?: Patch
 }
 
 const SESSIONS = 'protocols/peer/sessions.ts'
@@ -30,13 +32,21 @@ const LEASES = 'protocols/register/lease.ts'
 const ACCEPTOR = 'protocols/register/acceptor.ts'
 
 /** The rules of registers and leases (protocols/register/rules.ts), each left out. */
-const broken = (rule: keyof Rules, name: string, families: readonly FamilyName[] = STRICT): Mutation => ({
+const broken = (rule: keyof Rules, name: string, without?: Patch): Mutation => ({
   name,
   file: 'protocols/register/rules.ts',
   find: `${rule}: true`,
   replace: `${rule}: false`,
-  families
+  families: STRICT,
+  ...(without === undefined ? {} : { without })
 })
+/** Keepers hold every other peer for dead: only the lease stands between them and the session. */
+export const HASTY: Patch = {
+  file: TAKEOVER,
+  find: 'return takeoverInMs(record, this.#ctx.self, (peer) => this.#ctx.goneMs(peer))',
+  replace: `return takeoverInMs(record, this.#ctx.self, (peer) =>
+      isStrict(record) && peer !== this.#ctx.self ? 60_000 : this.#ctx.goneMs(peer))`
+}
 const STRICT: readonly FamilyName[] = ['lease', 'lease', 'lease', 'strict']
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -203,8 +213,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a failing session is started again for ever',
     file: OWNING,
-    find: 'if (recent.length >= RESTARTS_MAX) return false',
-    replace: ''
+    find: 'return recent.length >= RESTARTS_MAX ? undefined : recent',
+    replace: 'return recent'
   },
   {
     name: 'records are not compared when a link comes up',
@@ -256,12 +266,12 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'return'
   },
   // ---- registers and the rights kept in them ----
-  broken('attemptInValue', 'a read counts as a renewal'),
-  broken('leaseFromAttemptStart', 'a lease runs from the answer'),
-  broken('recheckBeforeStart', 'the right is not looked at again before a start'),
-  broken('driftAllowance', 'a challenger trusts its clock'),
-  broken('renewalRestartsWait', 'a challenger does not mind renewals'),
-  broken('attemptTellsRenewals', 'a renewal is known by its number'),
+  broken('attemptInValue', 'a read counts as a renewal', HASTY),
+  broken('leaseFromAttemptStart', 'a lease runs from the answer', HASTY),
+  broken('recheckBeforeStart', 'the right is not looked at again before a start', HASTY),
+  broken('driftAllowance', 'a challenger trusts its clock', HASTY),
+  broken('renewalRestartsWait', 'a challenger does not mind renewals', HASTY),
+  broken('attemptTellsRenewals', 'a renewal is known by its number', HASTY),
   broken('ballotCarriesBoot', 'a proposer uses a number of its earlier life'),
   broken('replyAfterSync', 'an acceptor answers before its word is on disk'),
   broken('promiseHolds', 'an acceptor breaks its promise'),
@@ -370,7 +380,7 @@ async function find(mutation: Mutation, { workers, seeds }: { workers: number; s
     first: 1,
     seeds,
     workers,
-    patches: [mutation],
+    patches: mutation.without === undefined ? [mutation] : [mutation, mutation.without],
     stopAtFirst: true
   })
   const [first] = failures

@@ -226,6 +226,8 @@ class Play {
     mesh.world.fabric.heal()
     for (const pc of mesh.pcs) {
       pc.disk.full = pc.disk.readOnly = pc.disk.unreadable = false
+      // two slow spells that overlap end with what the second began with
+      pc.disk.times.syncMaxMs = Math.max(pc.disk.times.syncMinMs, this.#plan.options.syncMaxMs)
       pc.slow(0)
       pc.peer?.sessions.resume()
     }

@@ -125,6 +125,8 @@ export class Sites implements Tap {
   /** The same for what the holder of a right had its voters accept. */
   readonly #accepts = new Map<string, { from: SimPc; to: SimPc; message: object; epoch: number }>()
   readonly #oldAccepts = new Map<string, { from: SimPc; to: SimPc; message: object }>()
+  /** Frames of registers that are lost now, and the connection with each. */
+  #losing: { loses: (frame: RegisterFrame, to: SimPc) => boolean; untilMs: number }[] = []
   /** What struck, in order. */
   readonly struck: { atMs: number; fault: SiteFault; pc: string }[] = []
 
@@ -168,6 +170,8 @@ export class Sites implements Tap {
     if (plane !== 'reg' || !isRegisterFrame(frame))
       return this.#look({ on: 'send', from: near, to: far, kind, record }) ?? 'pass'
     if (frame.t === 'accept') this.#rememberAccept(near, far, frame)
+    const { nowMs } = this.#mesh
+    if (this.#losing.some(({ loses, untilMs }) => nowMs < untilMs && loses(frame, far))) return 'reset'
     return this.#look({ on: 'send', from: near, to: far, kind, record, frame }) ?? 'pass'
   }
 
@@ -214,6 +218,25 @@ export class Sites implements Tap {
       fabric.block(others, [pc.id])
       this.later(fault.forMs, () => fabric.unblock(others, [pc.id]))
     })
+  }
+  /** Nothing passes, either way. */
+  silence(pc: SimPc, forMs: number): void {
+    this.block([pc], this.others(pc), forMs)
+    this.block(this.others(pc), [pc], forMs)
+  }
+  lose(loses: (frame: RegisterFrame, to: SimPc) => boolean, forMs: number): void {
+    const untilMs = this.#mesh.nowMs + forMs
+    this.#losing = [...this.#losing.filter((one) => one.untilMs > this.#mesh.nowMs), { loses, untilMs }]
+  }
+  /** For so long, what these say does not reach those. */
+  block(from: readonly SimPc[], to: readonly SimPc[], forMs: number): void {
+    const { fabric } = this.#mesh.world
+    const [near, far] = [from.map((pc) => pc.id), to.map((pc) => pc.id)]
+    fabric.block(near, far)
+    this.later(forMs, () => fabric.unblock(near, far))
+  }
+  others(...pcs: readonly SimPc[]): SimPc[] {
+    return this.#mesh.pcs.filter((pc) => !pcs.includes(pc))
   }
   /** What the former holder had its voters accept comes once more. */
   repeatOldAccept(id: string, fault: SiteFault): void {

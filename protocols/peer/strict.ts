@@ -78,7 +78,12 @@ export class Strict {
   handOn(record: SessionRecord, worker: PeerId): void {
     if (!isStrict(record)) return
     const { id, keepers } = record
-    const give = (): void => this.registers.give(id, { peer: worker, over: false })
+    const give = (): void => {
+      const now = this.#records.all.get(id)
+      // While the voters changed the worker died, and this peer has it again.
+      const isBack = now !== undefined && now.owner === this.#ctx.self && now.epoch > record.epoch
+      if (!isBack) this.registers.give(id, { peer: worker, over: false })
+    }
     const wanted = this.voters.wanted(keepers, worker)
     const cfg = this.registers.configOf(id)
     const stays = cfg !== undefined && cfg.joint === undefined && sameVoters(cfg.voters, wanted)
@@ -172,10 +177,11 @@ export class Strict {
     this.registers.unwant(id)
   }
 
-  /** The owner is back. */
+  /** The owner is back: it needs the right, also where this peer has it and has not taken the session over yet. */
   unclaim(id: SessionId): void {
-    if (!this.#claims.delete(id)) return
-    this.registers.unwant(id)
+    const isMine = this.#records.all.get(id)?.owner === this.#ctx.self
+    const asks = this.#claims.delete(id)
+    if (asks || (!isMine && this.registers.until(id) !== undefined)) this.giveBack(id)
   }
 
   #sweepLater(): void {
