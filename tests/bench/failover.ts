@@ -31,7 +31,7 @@ const PLAN: Record<number, [seeds: number, deaths: number]> = {
   10: [12, 5],
   30: [5, 12],
   100: [1, 24],
-  1000: [1, 6]
+  1000: [1, 3]
 }
 const LOOK_MS = 20
 const TAKEOVER_MS = 60_000

@@ -19,7 +19,9 @@ const EXPECTED_MS = {
   /** A rumour on eight rings, until all have it. */
   rumourToAll: { 10: 350, 100: 710, 1000: 1060 }
 }
-const SETTLE_MS = 30_000
+const SETTLE_MS = 10_000
+/** A reading of each comes at least each 30 s. */
+const IDLE_MS = 30_000
 const LOOK_MS = 10
 const WATCH_MS = 60_000
 
@@ -39,8 +41,8 @@ function measured(peers: number, size: Size) {
     what: 'formed',
     everyMs: 500
   })
-  mesh.run(size.count(SETTLE_MS, 10_000))
-  const idle = traffic(mesh, peers, size.count(60_000, 10_000))
+  mesh.run(size.count(SETTLE_MS, 5000))
+  const idle = traffic(mesh, peers, size.count(IDLE_MS, 10_000))
   const degrees = spread(mesh.running.map((pc) => [...pc.peer!.members()].filter((member) => member.linked).length))
   const rounds = size.count(peers >= 1000 ? 3 : 10, 2)
   const changes = repeated(rounds, (round) => change(mesh, round))
