@@ -4,6 +4,7 @@ import { FAMILIES } from '../../sim/families.ts'
 import type { FamilyName } from '../../sim/families.ts'
 import { DRAWN_FAULTS, strike } from '../../sim/faults.ts'
 import type { Fault } from '../../sim/faults.ts'
+import { LEASE_SITES } from '../../sim/lease-sites.ts'
 import { startMesh } from '../../sim/mesh.ts'
 import type { SimMesh } from '../../sim/mesh.ts'
 import { dice, expand } from '../../sim/plan.ts'
@@ -40,13 +41,13 @@ test('faults begin and end within the fault phase, at PCs that exist', () => {
 test('every class of faults is drawn by some seed, and so is every site', () => {
   const kinds = new Set<string>()
   const sites = new Set<string>()
-  for (let seed = 1; seed <= 400; seed++) {
+  for (let seed = 1; seed <= 1200; seed++) {
     const { options, faults } = expand(seed, names[seed % names.length]!)
     for (const kind of options.classes) kinds.add(kind)
     for (const fault of faults) if (fault.k === 'site') sites.add(fault.site)
   }
   expect([...kinds].sort()).toEqual(Object.keys(DRAWN_FAULTS).sort())
-  expect([...sites].sort()).toEqual(Object.keys(SITES).sort())
+  expect([...sites].sort()).toEqual(Object.keys({ ...SITES, ...LEASE_SITES }).sort())
 })
 
 const SMALL: Plan = {
