@@ -205,15 +205,12 @@ export class SimHost {
       return this.#tell((to) => to.notStarted(order.session, order.epoch, why), 0)
     }
     this.#fences.set(order.session, order.epoch)
-    // the right of an older epoch ended with this order
-    for (const old of this.#children.values())
-      if (
-        old.order.session === order.session &&
-        old.order.epoch < order.epoch &&
-        old.pid !== 0 &&
-        old.state !== 'exited'
-      )
-        this.#exit(old, { code: null, signal: 'SIGKILL', logBytes: 0 })
+    // the right of an older epoch ended with this order, also of one that is just being started
+    for (const [name, old] of this.#children) {
+      if (old.order.session !== order.session || old.order.epoch >= order.epoch || old.state === 'exited') continue
+      if (old.pid === 0) this.#children.delete(name)
+      else this.#exit(old, { code: null, signal: 'SIGKILL', logBytes: 0 })
+    }
     const program = programOf(order)
     const inMs = this.#random.float() * SPAWN_MAX_MS
     if ('reason' in program) {

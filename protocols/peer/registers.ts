@@ -84,6 +84,12 @@ export class Registers {
     this.step({ k: 'seize', id, reign })
   }
 
+  /** A person gave it to these voters. */
+  heed(id: SessionId, reign: number, voters: readonly PeerId[]): void {
+    this.#read.delete(id)
+    this.step({ k: 'heed', id, reign, voters })
+  }
+
   /** Others vote from now on, if they can be had; after a change that is under way. */
   move(id: SessionId, voters: readonly PeerId[], done: (ok: boolean) => void): void {
     const running = this.#reshaped.get(id)

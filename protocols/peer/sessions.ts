@@ -17,7 +17,7 @@ import { Owning, wasRejected } from './owning.ts'
 import { Placer } from './placer.ts'
 import { Records } from './records.ts'
 import { Runs } from './runs.ts'
-import { Strict } from './strict.ts'
+import { isStrict, Strict } from './strict.ts'
 import { Takeover } from './takeover.ts'
 import { Tasks } from './tasks.ts'
 import { Worker } from './worker.ts'
@@ -134,6 +134,7 @@ export class Sessions {
       if (error !== undefined) return done(error)
       for (const record of this.records.all.values()) {
         this.#ctx.publish(summarize(record))
+        this.strict.heed(record)
         // Runs are taken up when sessiond has said which children live.
         this.#takeover.takeUp(record)
       }
@@ -309,6 +310,9 @@ export class Sessions {
   membersChanged(): void {
     this.#takeover.watch()
     this.#keepers.membersChanged()
+    // Sessions of a PC that is gone look different at once, and again when a person may be asked about it.
+    this.#ctx.changed('sessions')
+    if ([...this.records.all.values()].some(isStrict)) this.strict.askLater()
   }
 
   /** Everyone was told of a newer version: also of what this peer believes to own, from an owner it has no link to. */
@@ -318,6 +322,7 @@ export class Sessions {
     if (told?.desired === 'stop') this.#discardHere(id)
     if (told !== undefined) this.#tasks.heard(told)
     const mine = this.records.all.get(id)
+    if (told !== undefined) this.strict.heed(told)
     if (told === undefined || mine === undefined || told.owner === this.#ctx.self) return
     if (this.#owning.has(id) && compareVersion(told, mine) > 0) this.records.catchUp(told)
   }
@@ -373,6 +378,7 @@ export class Sessions {
   }
 
   #recordAdopted(record: SessionRecord): void {
+    this.strict.heed(record)
     const owned = this.#owning.of(record.id)
     if (owned !== undefined && record.owner !== this.#ctx.self) {
       const running = this.runs.keepAsFork(record.id)

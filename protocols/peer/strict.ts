@@ -5,7 +5,7 @@
 import type { MeshError } from '../errors.ts'
 import type { PeerId, SessionId } from '../ports.ts'
 import { membersOf, REGISTER_LIMITS } from '../register/index.ts'
-import { FINAL_STATES, sameVoters, VOTERS_MIN } from '../session/index.ts'
+import { FINAL_STATES, reignOf, sameVoters, TAKEOVER_AFTER_MS, VOTERS_MIN } from '../session/index.ts'
 import type { SessionRecord } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import type { Records } from './records.ts'
@@ -23,7 +23,10 @@ export class Strict {
   /** What waits for the right: the start of a child, the claim of a keeper. */
   readonly #starts = new Map<SessionId, (until: number | 'over') => void>()
   readonly #claims = new Map<SessionId, () => void>()
+  /** Reigns this peer has heard of, where there are any. */
+  readonly #heeded = new Map<SessionId, number>()
   #sweepTimer: unknown
+  #askTimer: unknown
   /** What waits until nobody can run it again. */
   readonly #ends = new Map<SessionId, () => void>()
 
@@ -45,13 +48,14 @@ export class Strict {
   }
 
   end(): void {
-    this.#ctx.ports.clock.clearTimeout(this.#sweepTimer)
+    for (const timer of [this.#sweepTimer, this.#askTimer]) this.#ctx.ports.clock.clearTimeout(timer)
     this.registers.end()
   }
 
   /** The session ended long ago, and nobody asks about it any more. */
   forget(id: SessionId): void {
     this.voters.forget(id)
+    this.#heeded.delete(id)
     this.registers.forget(id)
   }
 
@@ -111,13 +115,35 @@ export class Strict {
     if (holder !== undefined) return `${name(holder)} looks after ${short}, and answers`
     if (!keepers.includes(this.#ctx.self))
       return `no record of ${short} is kept here; ask one of ${keepers.map(name).join(', ')}`
-    if (this.registers.until(id) !== undefined || this.voters.missing(record).length === 0)
+    const missing = this.voters.missing(record)
+    if (this.registers.until(id) !== undefined || missing.length === 0)
       return `enough of the PCs that decide about ${short} are here: it goes on by itself`
+    // Where only the peer program died, sessiond has frozen the child by then.
+    const fresh = [...missing, owner].find((peer) => (this.#ctx.goneMs(peer) ?? Infinity) < TAKEOVER_AFTER_MS)
+    if (fresh !== undefined)
+      return `${name(fresh)} was there ${TAKEOVER_AFTER_MS / 1000} s ago; ask again in a moment if it does not come back`
     return undefined
+  }
+
+  /** Somebody's word may have given it to other voters than this peer believes. */
+  heed(record: SessionRecord): void {
+    const { id, epoch, voters, keepers } = record
+    const reign = reignOf(epoch)
+    if (!isStrict(record) || reign <= (this.#heeded.get(id) ?? 0)) return
+    this.#heeded.set(id, reign)
+    this.registers.heed(id, reign, voters ?? keepers)
+  }
+
+  /** What a person may be asked depends on how long PCs have been gone. */
+  askLater(): void {
+    const { clock } = this.#ctx.ports
+    clock.clearTimeout(this.#askTimer)
+    this.#askTimer = clock.setTimeout(() => this.#ctx.changed('sessions'), TAKEOVER_AFTER_MS)
   }
 
   /** A person says that the voters that are missing are off. */
   seize(record: SessionRecord, reign: number, done: (ok: boolean) => void): void {
+    this.#heeded.set(record.id, reign)
     this.registers.seize(record.id, reign, done)
   }
 

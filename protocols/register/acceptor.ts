@@ -4,11 +4,12 @@
  */
 import type { Env, KernelEffect } from '../kernel.ts'
 import type { PeerId, SessionId } from '../ports.ts'
-import { compareBallots } from './ballot.ts'
+import { compareBallots, reignOf } from './ballot.ts'
 import type { Ballot } from './ballot.ts'
 import type { Rules } from './rules.ts'
 import { EMPTY_SLOT } from './slot.ts'
 import type { Slot } from './slot.ts'
+import { reignOfConfig } from './value.ts'
 import type { Value } from './value.ts'
 import { REGISTER_LIMITS } from './wire.ts'
 import type { RegisterFrame } from './wire.ts'
@@ -38,7 +39,7 @@ export function createAcceptor(rules: Rules, firstOp: number): AcceptorState {
 export type AcceptorFrame = Extract<RegisterFrame, { t: 'prepare' | 'accept' | 'join' }>
 
 export function onAcceptorFrame(state: AcceptorState, from: PeerId, msg: AcceptorFrame): AcceptorEffect[] {
-  if (msg.t === 'join') return onJoin(state, from, msg.id)
+  if (msg.t === 'join') return onJoin(state, from, msg.id, msg.cv)
   const slot = state.slots.get(msg.id)
   if (slot !== undefined) return vote(state, slot, from, msg)
   if (state.rules.unknownHasNoVote) return [reply(from, { t: 'unknown', id: msg.id, b: msg.b })]
@@ -87,10 +88,24 @@ export function seizeSlot(
   return [...write(state, id, slot, env.self, { t: 'joined', id, ok: true }), { e: 'saw', id, value }]
 }
 
-function onJoin(state: AcceptorState, from: PeerId, id: SessionId): AcceptorEffect[] {
+/** Others vote under a later reign: this vote of before counts for nothing, and what waits for the disk is not said. */
+export function forsake(state: AcceptorState, id: SessionId, reign: number): boolean {
+  const slot = state.slots.get(id)
+  if (slot !== undefined && reignOf(slot.promised) >= reign) return false
+  state.damaged.delete(id)
+  for (const [op, { msg }] of state.waiting) if (msg.id === id) state.waiting.delete(op)
+  return state.slots.delete(id)
+}
+
+/** `cv`: the version of the voters that take this peer in; none of before the first word of a person. */
+function onJoin(state: AcceptorState, from: PeerId, id: SessionId, cv = 0): AcceptorEffect[] {
   if (state.damaged.has(id) || isFull(state, id)) return [reply(from, { t: 'joined', id, ok: false })]
-  // Also one that was a voter before: what it promised then holds.
-  return write(state, id, state.slots.get(id) ?? EMPTY_SLOT, from, { t: 'joined', id, ok: true })
+  const reign = reignOfConfig({ ver: cv })
+  const known = state.slots.get(id)
+  // Also one that was a voter before: what it promised then holds, but for that of an earlier reign.
+  const isOld = known !== undefined && reignOf(known.promised) < reign
+  const fresh: Slot = reign === 0 ? EMPTY_SLOT : { ...EMPTY_SLOT, promised: { ...EMPTY_SLOT.promised, reign } }
+  return write(state, id, known === undefined || isOld ? fresh : known, from, { t: 'joined', id, ok: true })
 }
 
 function vote(
@@ -100,13 +115,15 @@ function vote(
   msg: Exclude<AcceptorFrame, { t: 'join' }>
 ): AcceptorEffect[] {
   const { id, b } = msg
-  if (state.rules.promiseHolds ? compareBallots(b, slot.promised) < 0 : compareBallots(b, slot.accepted) < 0)
-    return [reply(from, { t: 'refuse', id, b, p: slot.promised })]
+  const cfg = slot.value?.cfg
+  if (state.rules.promiseHolds ? compareBallots(b, slot.promised) < 0 : compareBallots(b, slot.accepted) < 0) {
+    const isNews = cfg !== undefined && reignOfConfig(cfg) > reignOf(b)
+    return [reply(from, { t: 'refuse', id, b, p: slot.promised, ...(isNews ? { cfg } : {}) })]
+  }
   if (msg.t === 'accept') {
     const effects = write(state, id, { promised: b, accepted: b, value: msg.v }, from, { t: 'accepted', id, b })
     return [...effects, { e: 'saw', id, value: msg.v }]
   }
-  const cfg = slot.value?.cfg
   if (cfg !== undefined && msg.cv < cfg.ver && state.rules.configOfValue)
     return [reply(from, { t: 'refuse', id, b, p: slot.promised, cfg })]
   return write(state, id, { ...slot, promised: b }, from, { t: 'promise', id, b, a: slot.accepted, v: slot.value })

@@ -3,8 +3,8 @@ import type { PeerId } from '../ports.ts'
 
 export interface Ballot {
   /**
-   * How often a person has taken the register away from voters said to be off; absent is never. First of all: what those
-   * voters decide in ignorance, were they on after all, counts for nothing once they hear of it.
+   * How often a person has taken the register away from voters said to be off, as the version of the voters says; absent is
+   * never. First of all: what the old voters decide in ignorance, were they on after all, counts for nothing.
    */
   readonly reign?: number | undefined
   readonly n: number

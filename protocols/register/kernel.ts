@@ -4,11 +4,11 @@
  */
 import type { Env, KernelEffect } from '../kernel.ts'
 import type { PeerId, SessionId } from '../ports.ts'
-import { createAcceptor, createSlot, onAcceptorFrame, onWritten, seizeSlot } from './acceptor.ts'
+import { createAcceptor, createSlot, forsake, onAcceptorFrame, onWritten, seizeSlot } from './acceptor.ts'
 import type { AcceptorEffect, AcceptorState } from './acceptor.ts'
-import { reignOf } from './ballot.ts'
 import {
   createLeases,
+  disown,
   give,
   heldOf,
   leaseTag,
@@ -22,13 +22,14 @@ import {
   want
 } from './lease.ts'
 import type { LeaseEffect, LeaseState } from './lease.ts'
-import { createProposer, know, onProposerFrame, onTryTimer, propose, reigns, restart, tryTag } from './proposer.ts'
+import { createProposer, know, onProposerFrame, onTryTimer, propose, restart, tryTag } from './proposer.ts'
 import type { ProposerEffect, ProposerState } from './proposer.ts'
 import { abandon, createReshapes, onJoined, onReshapeDone, onReshapeTimer, reshape, reshapeTag } from './reshape.ts'
 import type { ReshapeEffect, ReshapeState } from './reshape.ts'
 import { RULES } from './rules.ts'
 import type { Rules } from './rules.ts'
 import type { Slot } from './slot.ts'
+import { REIGN_STEP } from './value.ts'
 import type { Change, Config, Own } from './value.ts'
 import type { RegisterFrame } from './wire.ts'
 
@@ -57,6 +58,8 @@ export type RegisterEvent =
    * run. `reign`: above all before. Answered with `created`.
    */
   | { k: 'seize'; id: SessionId; reign: number }
+  /** A person has given it to these voters; what this peer promised under an earlier reign counts no more. */
+  | { k: 'heed'; id: SessionId; reign: number; voters: readonly PeerId[] }
   /** Who is said to vote on it. */
   | { k: 'know'; id: SessionId; cfg: Config }
   /** Asks for the right to run, `rank` after other challengers. */
@@ -142,6 +145,8 @@ function onEvent(state: RegisterState, event: RegisterEvent, env: Env): Inner[] 
       return create(state, env, event.id)
     case 'seize':
       return seize(state, env, event.id, event.reign)
+    case 'heed':
+      return heed(state, env, event.id, event.reign, event.voters)
     case 'know':
       know(state.proposer, event.id, event.cfg)
       return []
@@ -173,7 +178,6 @@ function load(state: RegisterState, id: SessionId, slot: Slot | undefined): Inne
   state.acceptor.slots.set(id, slot)
   state.proposer.counter = Math.max(state.proposer.counter, slot.promised.n)
   if (slot.value !== null) know(state.proposer, id, slot.value.cfg)
-  reigns(state.proposer, id, reignOf(slot.promised))
   return []
 }
 
@@ -187,9 +191,6 @@ function create(state: RegisterState, env: Env, id: SessionId): Inner[] {
   return createSlot(state.acceptor, env, id, ballot, { ver: 1, attempt, cfg, own })
 }
 
-/** Numbers of a reign start above all that the voters of the one before can have counted up to without this peer. */
-const REIGN_STEP = 2 ** 40
-
 function seize(state: RegisterState, env: Env, id: SessionId, reign: number): Inner[] {
   const ver = reign * REIGN_STEP
   const cfg = { ver, voters: [env.self] }
@@ -198,8 +199,14 @@ function seize(state: RegisterState, env: Env, id: SessionId, reign: number): In
   const ballot = { reign, n: 0, peer: env.self, boot: state.boot }
   const written = seizeSlot(state.acceptor, env, id, ballot, { ver, attempt, cfg, own })
   know(state.proposer, id, cfg)
-  reigns(state.proposer, id, reign)
   return [...abandon(state.reshapes, id), ...written, ...restart(state.proposer, env, id)]
+}
+
+function heed(state: RegisterState, env: Env, id: SessionId, reign: number, voters: readonly PeerId[]): Inner[] {
+  know(state.proposer, id, { ver: reign * REIGN_STEP, voters })
+  if (!forsake(state.acceptor, id, reign)) return []
+  const gone: Inner[] = [{ e: 'erase', id }, ...abandon(state.reshapes, id), ...disown(state.leases, id)]
+  return [...gone, ...restart(state.proposer, env, id)]
 }
 
 function forget(state: RegisterState, id: SessionId): Inner[] {

@@ -132,6 +132,16 @@ export function onWake(state: LeaseState, env: Env, name: Name): LeaseEffect[] {
   return effects
 }
 
+/** All that this peer knew of the right was of an earlier reign. */
+export function disown(state: LeaseState, id: SessionId): LeaseEffect[] {
+  const watched = state.watched.get(id)
+  if (watched === undefined) return []
+  const effects = watched.held === undefined ? [] : [lapse(watched, watched.held.epoch)]
+  watched.seen = watched.giving = undefined
+  watched.starts.length = 0
+  return effects
+}
+
 /** Proof that the attempt of this value had begun before now; chosen or not, whoever challenges asks the register. */
 export function saw(state: LeaseState, env: Env, id: SessionId, value: Value, name: Name): LeaseEffect[] {
   const watched = watch(state, id)

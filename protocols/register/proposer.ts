@@ -7,7 +7,7 @@ import type { PeerId, SessionId } from '../ports.ts'
 import { compareBallots, NO_BALLOT, reignOf } from './ballot.ts'
 import type { Ballot } from './ballot.ts'
 import type { Rules } from './rules.ts'
-import { apply, isQuorum, membersOf } from './value.ts'
+import { apply, isQuorum, membersOf, reignOfConfig } from './value.ts'
 import type { Change, Config, Value } from './value.ts'
 import { REGISTER_LIMITS } from './wire.ts'
 import type { RegisterFrame } from './wire.ts'
@@ -31,8 +31,6 @@ interface Proposal {
   readonly id: SessionId
   /** Whom to ask; what they answer says who counts. */
   cfg: Config
-  /** Highest heard of. */
-  reign: number
   readonly jobs: Job[]
   phase: 'idle' | 'preparing' | 'accepting' | 'pausing'
   ballot: Ballot
@@ -65,12 +63,6 @@ export function know(state: ProposerState, id: SessionId, cfg: Config): void {
   const known = state.proposals.get(id)
   if (known === undefined) state.proposals.set(id, newProposal(id, cfg))
   else if (cfg.ver > known.cfg.ver) known.cfg = cfg
-}
-
-/** Its acceptor has promised under that reign: no lower ballot has a chance. */
-export function reigns(state: ProposerState, id: SessionId, reign: number): void {
-  const known = state.proposals.get(id)
-  if (known !== undefined) known.reign = Math.max(known.reign, reign)
 }
 
 /** Tries under way were made for voters that count no more. */
@@ -124,7 +116,6 @@ function newProposal(id: SessionId, cfg: Config): Proposal {
   return {
     id,
     cfg,
-    reign: 0,
     jobs: [],
     phase: 'idle',
     ballot: NO_BALLOT,
@@ -153,8 +144,9 @@ function begin(state: ProposerState, env: Env, proposal: Proposal): ProposerEffe
     return [...effects, { e: 'clear', tag: tryTag(proposal.id) }]
   }
   proposal.phase = 'preparing'
+  const reign = reignOfConfig(proposal.cfg)
   proposal.ballot = {
-    ...(proposal.reign === 0 ? {} : { reign: proposal.reign }),
+    ...(reign === 0 ? {} : { reign }),
     n: ++state.counter,
     peer: env.self,
     boot: state.rules.ballotCarriesBoot ? state.boot : ''
@@ -181,6 +173,11 @@ function onPromise(
   promise: { a: Ballot; v: Value | null }
 ): ProposerEffect[] {
   if (proposal.phase !== 'preparing') return []
+  // A person has given it to others since: what was asked for was asked of voters that count no more.
+  if (promise.v !== null && reignOfConfig(promise.v.cfg) > reignOf(proposal.ballot)) {
+    proposal.cfg = promise.v.cfg
+    return begin(state, env, proposal)
+  }
   proposal.promises.set(from, promise)
   const base = chosenBy(state.rules, proposal)
   // Nobody has it yet: only its maker may write the first value.
@@ -194,10 +191,13 @@ function onPromise(
   return [...more, ...accept(env, proposal, base)]
 }
 
-function chosenBy(rules: Rules, { promises }: Proposal): Value | undefined {
+/** Of an earlier reign than the ballot nothing goes on: who has it alone has not heard. */
+function chosenBy(rules: Rules, { promises, ballot }: Proposal): Value | undefined {
   let best: { a: Ballot; v: Value } | undefined
-  for (const { a, v } of promises.values())
-    if (v !== null && (best === undefined || (rules.highestGoesOn && compareBallots(a, best.a) > 0))) best = { a, v }
+  for (const { a, v } of promises.values()) {
+    if (v === null || reignOfConfig(v.cfg) < reignOf(ballot)) continue
+    if (best === undefined || (rules.highestGoesOn && compareBallots(a, best.a) > 0)) best = { a, v }
+  }
   return best?.v
 }
 
@@ -233,7 +233,6 @@ function onRefuse(
   cfg: Config | undefined
 ): ProposerEffect[] {
   state.counter = Math.max(state.counter, promised.n)
-  proposal.reign = Math.max(proposal.reign, reignOf(promised))
   if (proposal.phase === 'pausing') return []
   if (cfg !== undefined && cfg.ver > proposal.cfg.ver) {
     proposal.cfg = cfg

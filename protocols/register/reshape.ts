@@ -6,7 +6,7 @@
 import type { Env, KernelEffect } from '../kernel.ts'
 import type { PeerId, SessionId } from '../ports.ts'
 import type { Outcome } from './proposer.ts'
-import { READ } from './value.ts'
+import { READ, reignOfConfig } from './value.ts'
 import type { Rules } from './rules.ts'
 import type { Change, Config, Value } from './value.ts'
 import { REGISTER_LIMITS } from './wire.ts'
@@ -135,7 +135,9 @@ function join(state: ReshapeState, env: Env, run: Reshape, name: Name): ReshapeE
     )
   }
   if (env.now >= run.until) return end(state, run, false)
-  const asks = missing.map((to): ReshapeEffect => ({ e: 'send', to, plane: 'reg', msg: { t: 'join', id: run.id } }))
+  const cv = reignOfConfig(cfg) === 0 ? {} : { cv: cfg.ver }
+  const msg = { t: 'join', id: run.id, ...cv } as const
+  const asks = missing.map((to): ReshapeEffect => ({ e: 'send', to, plane: 'reg', msg }))
   return [...asks, { e: 'timer', tag: reshapeTag(run.id), inMs: Math.min(AGAIN_MS, REGISTER_LIMITS.joinMs) }]
 }
 

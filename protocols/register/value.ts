@@ -12,6 +12,12 @@ export interface Config {
   readonly joint?: readonly PeerId[] | undefined
 }
 
+/** Numbers of a reign start above all that the voters of the one before can have counted up to unheard. */
+export const REIGN_STEP = 2 ** 40
+
+/** How often a person had taken the register over when these voters came. Their ballots carry it. */
+export const reignOfConfig = ({ ver }: Pick<Config, 'ver'>): number => Math.floor(ver / REIGN_STEP)
+
 /** The right to run. */
 export interface Own {
   /** Null: nobody has it, and nobody needs to wait for it. */

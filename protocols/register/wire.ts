@@ -51,7 +51,7 @@ export const RegisterFrame = z.discriminatedUnion('t', [
   /** No record here; never a vote. */
   z.object({ t: z.literal('unknown'), id, b: BallotWire }),
   /** Make room for this record: you are about to become a voter. */
-  z.object({ t: z.literal('join'), id }),
+  z.object({ t: z.literal('join'), id, cv: count.optional() }),
   z.object({ t: z.literal('joined'), id, ok: z.boolean() })
 ])
 export type RegisterFrame = z.infer<typeof RegisterFrame>

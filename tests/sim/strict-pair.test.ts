@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { Job, SimMesh } from '../../sim/mesh.ts'
 import type { SimPc } from '../../sim/pc.ts'
 import type { Right } from '../../protocols/peer/index.ts'
-import { formed, LEASE_MS, once, open, other, runs, stays, tied, voters, voting } from './strict-scene.ts'
+import { awaited, formed, LEASE_MS, once, open, other, runs, stays, tied, voters, voting } from './strict-scene.ts'
 
 const ENDLESS = { mode: 'strict', restart: 'on-node-loss' } as const
 const PAIR = ['den', 'attic']
@@ -162,7 +162,7 @@ test.each([95, 96, 97])(
     const rest = other(mesh, runner)
     voting(mesh, job, [runner.name])
     mesh.cut([runner], [rest])
-    mesh.until(() => rest.peer!.member(runner.id)?.state === 'dead', { withinMs: 20_000, what: 'it is held for dead' })
+    awaited(mesh, job, rest)
     rest.peer!.sessions.takeOver(mesh.session(job.id)!, 'ann', (error) => expect(error).toBeUndefined())
     mesh.until(() => open(mesh, job).length === 2, { withinMs: 20_000, what: 'both run it: the word was wrong' })
     mesh.run(60_000)
@@ -184,7 +184,7 @@ test.each([98, 99])(
     voting(mesh, job, PAIR)
     mesh.kill(rest)
     mesh.until(() => open(mesh, job).length === 0, { withinMs: LEASE_MS + 100, what: 'it stops' })
-    mesh.until(() => runner.peer!.member(rest.id)?.state === 'dead', { withinMs: 20_000, what: 'it is held for dead' })
+    awaited(mesh, job, runner)
     runner.peer!.sessions.takeOver(mesh.session(job.id)!, 'ann', (error) => expect(error).toBeUndefined())
     expect(runs(mesh, job).id).toBe(runner.id)
     expect(voters(mesh, job)).toEqual(['attic'])

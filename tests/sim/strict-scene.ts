@@ -57,7 +57,15 @@ export function voting(mesh: SimMesh, job: Job, names: readonly string[]): void 
   })
 }
 
-/** For so long nobody runs it. */
+/** At that PC a person may say that another one is off. */
+export function awaited(mesh: SimMesh, job: Job, at: SimPc): void {
+  mesh.until(() => at.peer!.sessions.awaitsWordOn(mesh.session(job.id)!).length > 0, {
+    withinMs: 30_000,
+    what: `a person is asked at ${at.name}`
+  })
+}
+
+/** For so long it runs there and nowhere else. */
 export function stays(mesh: SimMesh, job: Job, where: readonly SimPc[], forMs: number): void {
   for (let ms = 0; ms < forMs; ms += 500) {
     mesh.run(500)

@@ -318,6 +318,7 @@ export const SAMPLES: Readonly<Record<string, Samples>> = {
     refuse: reg({ t: 'refuse', id: ID, b: ballot, p: { ...ballot, n: 10 }, cfg: value.cfg }),
     unknown: reg({ t: 'unknown', id: ID, b: ballot }),
     join: reg({ t: 'join', id: ID }),
+    'join, after a word': reg({ t: 'join', id: ID, cv: 2 ** 40 }),
     joined: reg({ t: 'joined', id: ID, ok: true }),
     'a register on disk': { says: slot, bytes: encodeSlot(slot), read: decodeSlot },
     'a record on disk': {
