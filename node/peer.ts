@@ -425,6 +425,7 @@ export class PeerProcess implements PeerApi {
   }
 
   #changed(change: Change): void {
+    if (this.#listeners.size === 0) return
     this.#changes.add(change)
     this.#tellTimer ??= setTimeout(() => {
       this.#tellTimer = undefined

@@ -18,15 +18,13 @@ const NACK_AFTER = 0.8
 export function onProbeTimer(t: Turn): void {
   if (t.env.now > t.s.probeDueAt + t.s.cfg.lagMs) lag(t)
   armProbe(t, periodMs(t) * (1 + t.s.health))
-  const row = nextTarget(t)
-  if (row !== undefined) probe(t, row, 'probe')
+  for (const row of nextTargets(t)) probe(t, row, 'probe')
 }
 
-/** On the rings each of those this peer watches has its turn in two seconds; else two probes a period, of three and more. */
+/** On the rings each of those this peer watches has its turn in two seconds. */
 function periodMs(t: Turn): number {
-  const { overlay, cfg, live } = t.s
-  if (overlay.next.size > 0) return cfg.ringProbeMs / overlay.next.size
-  return live > 2 ? cfg.probePeriodMs / 2 : cfg.probePeriodMs
+  const { overlay, cfg } = t.s
+  return overlay.next.size > 0 ? cfg.ringProbeMs / overlay.next.size : cfg.probePeriodMs
 }
 
 export function armProbe(t: Turn, inMs: number): void {
@@ -184,31 +182,32 @@ function settle(t: Turn, n: number, asked: Asked): void {
   disarm(t, `wait:${n}`)
 }
 
-function nextTarget(t: Turn): Row | undefined {
-  const { s } = t
-  s.ringTurn = !s.ringTurn && !s.overlay.rings && s.live > 2
-  const next = s.ringTurn ? nextOnRing(t) : undefined
-  if (next !== undefined) return next
-  const left = takeFrom(t, s.round)
-  if (left !== undefined) return left
-  s.round = shuffled(
-    t,
-    watched(t)
-      .filter((row) => canProbe(t, row))
-      .map((row) => row.peer)
-  )
-  return takeFrom(t, s.round)
+/**
+ * In a whole mesh, too, each peer has one that looks after it each period, beside the rounds: they alone would leave it to
+ * luck when somebody asks, and one death in a hundred would be missed for four periods and more. Both at once, and once when
+ * it is the same member, so that an idle PC wakes once a period.
+ */
+function nextTargets(t: Turn): Set<Row> {
+  return new Set([t.s.overlay.rings ? undefined : nextOnRing(t), nextOfRound(t)].filter((row) => row !== undefined))
 }
 
-/**
- * In a whole mesh, too, each peer has one that looks after it each period: rounds alone would leave it to luck when somebody
- * asks, and one death in a hundred would be missed for four periods and more.
- */
 function nextOnRing(t: Turn): Row | undefined {
   const { rows, self } = t.s
   const others = [...rows.values()].filter((row) => canProbe(t, row)).map((row) => row.peer)
   const [next] = neighboursOf(self, others, 1).next
   return next === undefined ? undefined : rows.get(next)
+}
+
+function nextOfRound(t: Turn): Row | undefined {
+  const left = takeFrom(t, t.s.round)
+  if (left !== undefined) return left
+  t.s.round = shuffled(
+    t,
+    watched(t)
+      .filter((row) => canProbe(t, row))
+      .map((row) => row.peer)
+  )
+  return takeFrom(t, t.s.round)
 }
 
 function takeFrom(t: Turn, round: PeerId[]): Row | undefined {

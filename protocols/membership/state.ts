@@ -166,8 +166,6 @@ export interface MembershipState {
   nextN: number
   /** Whom to probe next in this round, last first. */
   round: PeerId[]
-  /** The probe after this one goes to the next peer on the ring and not to the next of the round. */
-  ringTurn: boolean
   probeDueAt: number
   lastHeardAt: number
   isolated: boolean
@@ -224,7 +222,6 @@ export function createMembership(
     laggedUntil: -Infinity,
     nextN: 0,
     round: [],
-    ringTurn: false,
     probeDueAt: Infinity,
     lastHeardAt: -Infinity,
     isolated: false

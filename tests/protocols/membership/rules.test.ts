@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { encodeCbor } from '../../../protocols/codec.ts'
 import { createMembership, member, MEMBERSHIP, selfRecord, step } from '../../../protocols/membership/index.ts'
+import { neighboursOf } from '../../../protocols/membership/rings.ts'
 import type {
   MembershipEffect,
   MembershipEvent,
@@ -164,28 +165,38 @@ test.each([
 test('an unanswered ping is followed by three helpers, and by suspicion when they fail too', () => {
   const one = meeting(['pc0', 'pc1', 'pc2', 'pc3', 'pc4'])
   const [ping] = sent(probe(one), 'ping')
+  const { n } = ping!.msg as { n: number }
   one.now += MEMBERSHIP.probeDirectMs
-  const requests = sent(one.step({ k: 'timer', tag: `wait:${one.state.nextN}` }), 'preq')
+  const requests = sent(one.step({ k: 'timer', tag: `wait:${n}` }), 'preq')
   expect(requests.length).toBe(MEMBERSHIP.helpers)
   expect(requests.every(({ to, msg }) => to !== ping!.to && msg.t === 'preq' && msg.p === ping!.to)).toBe(true)
   expect(member(one.state, ping!.to)?.state).toBe('alive')
   one.now += MEMBERSHIP.probeHelpersMs
-  one.step({ k: 'timer', tag: `wait:${one.state.nextN}` })
+  one.step({ k: 'timer', tag: `wait:${n}` })
   expect(member(one.state, ping!.to)?.state).toBe('suspect')
 })
 
 test('one helper that reached it is enough', () => {
   const one = meeting(['pc0', 'pc1', 'pc2'])
   const [ping] = sent(probe(one), 'ping')
+  const { n } = ping!.msg as { n: number }
   one.now += MEMBERSHIP.probeDirectMs
-  const n = one.state.nextN
   const [request] = sent(one.step({ k: 'timer', tag: `wait:${n}` }), 'preq')
   one.step({ k: 'msg', from: idOf('stranger'), msg: { t: 'iack', n } })
-  expect(one.state.asked.size).toBe(1)
+  expect(one.state.asked.has(n)).toBe(true)
   one.step({ k: 'msg', from: request!.to, msg: { t: 'iack', n } })
   one.now += MEMBERSHIP.probeHelpersMs
   one.step({ k: 'timer', tag: `wait:${n}` })
   expect(member(one.state, ping!.to)?.state).toBe('alive')
+})
+
+test('each period the next on the ring is asked and one of the round, and only once when they are the same', () => {
+  const one = meeting(['pc0', 'pc1', 'pc2', 'pc3'])
+  const targets = Array.from({ length: 8 }, () => sent(probe(one), 'ping').map(({ to }) => to))
+  const [next] = neighboursOf(idOf('me'), names(4).map(idOf), 1).next
+  expect(targets.every((asked) => asked[0] === next && new Set(asked).size === asked.length)).toBe(true)
+  for (const round of [targets.slice(0, 4), targets.slice(4)]) expect(new Set(round.flat()).size).toBe(4)
+  expect(targets.filter((asked) => asked.length === 1).length).toBe(2)
 })
 
 test('a helper passes the answer on, or says Nack in time', () => {
