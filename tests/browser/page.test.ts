@@ -98,6 +98,26 @@ describe.skipIf(browserMissing())('in Chromium', TIME, () => {
     await at.page.getByText('not available: macOS does not tell it for each core').waitFor()
   })
 
+  test('with two PCs left the page says who decides about strict sessions, and an admin changes it', async () => {
+    await using at = await visit({})
+    const [first, second] = at.peer.mesh.nodes
+    at.peer.mesh.nodes = [first!, second!]
+    await signIn(at.peer, at.page, '/nodes')
+    const rule = at.page.getByLabel('Rule for strict sessions')
+    await rule.waitFor()
+    expect(await at.page.getByRole('button', { name: 'Change' }).isDisabled()).toBe(true)
+    expect(await seriousFindings(at.page)).toEqual([])
+    await rule.selectOption({ label: `${second!.name} goes on and takes over by itself; without it none runs` })
+    await at.page.getByRole('button', { name: 'Change' }).click()
+    await at.page.getByRole('button', { name: 'Change', disabled: true }).waitFor()
+    expect(at.peer.tie).toEqual({ rule: 'anchor', anchor: second!.peerId, witnesses: [] })
+    at.peer.failing.set('PUT /tie', 'no keeper took it')
+    await rule.selectOption('both')
+    await at.page.getByRole('button', { name: 'Change' }).click()
+    await at.page.getByText('no keeper took it').waitFor()
+    expect(faults(at.browser)).toEqual([])
+  })
+
   test('an array shows how far it has come, what failed, and what any task wrote', async () => {
     await using at = await visit({})
     const tasks = { total: 1000, done: 412, failed: 4, running: 12, failing: [7, 8, 12, 15] }

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WebSocketServer, type WebSocket } from 'ws'
-import type { LiveDelta, LiveSnapshot, SessionView } from '../../node/http/views.ts'
+import type { LiveDelta, LiveSnapshot, SessionView, TieView } from '../../node/http/views.ts'
 import { SECURITY_HEADERS } from '../../node/security/headers.ts'
 import { fakeMesh, type FakeMesh, type Scenario } from './fake-mesh.ts'
 
@@ -40,6 +40,7 @@ export class FakePeer {
   /** What the page asked for, for tests: "POST /sessions". */
   readonly asked: { what: string; body: unknown }[] = []
   readonly tickets: string[] = []
+  tie: TieView = { rule: 'runner', anchor: null, witnesses: [] }
   /** Answers of these paths fail with this message. */
   readonly failing = new Map<string, string>()
   others: NonNullable<Options['others']>
@@ -193,6 +194,9 @@ export class FakePeer {
         ? json(response, 200, detail)
         : json(response, 404, { error: { code: 'UNKNOWN_NODE', message: 'no PC of this mesh has that id or name' } })
     }
+    if (what === 'PUT /tie')
+      this.tie = { ...this.tie, rule: body['rule'] as TieView['rule'], anchor: body['anchor'] ?? null }
+    if (what.endsWith(' /tie')) return json(response, 200, this.tie)
     if (what === 'POST /sessions') return this.#create(body, response)
     const session = mesh.sessions.find((s) => what.includes(s.id))
     if (!session)

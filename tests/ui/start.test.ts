@@ -49,8 +49,26 @@ test('a whole form becomes an order', () => {
     cpu_cores: 8,
     ram_bytes: 2 ** 31,
     restart: 'always',
+    mode: 'available',
+    priority: 2,
     constraints: { on: 'atlas' }
   })
+})
+
+test('many times is an array, and an array is never strict', () => {
+  expect(check(form({ tasks: ' 40 ', priority: '0' }), nodes).order).toMatchObject({
+    kind: 'array',
+    array: 40,
+    priority: 0
+  })
+  expect(check(form({ mode: 'strict' }), nodes).order).toMatchObject({ mode: 'strict' })
+  expect(check(form({ mode: 'strict' }), nodes).order).not.toHaveProperty('kind')
+  expect(check(form({ mode: 'strict', tasks: '2' }), nodes)).toMatchObject({
+    order: null,
+    problems: { tasks: 'Several runs are never strict: one whose PC is lost runs again.' }
+  })
+  for (const tasks of ['', '0', '1.5', 'ten', '1000001'])
+    expect(check(form({ tasks }), nodes).problems.tasks, tasks).toMatch(/whole number from 1/)
 })
 
 test('a shell line travels as it is', () => {

@@ -11,12 +11,28 @@ export interface Form {
   cores: string
   memory: string
   restart: string
+  mode: string
+  /** How many times it runs, each with a number of its own; more than once is an array. */
+  tasks: string
+  /** 0 goes first, 4 last. */
+  priority: string
   /** Makes a repeat of the same order the same session. */
   key: string
 }
 
 export function emptyForm(): Form {
-  return { command: '', shell: false, node: '', cores: '1', memory: '256 MiB', restart: 'no', key: '' }
+  return {
+    command: '',
+    shell: false,
+    node: '',
+    cores: '1',
+    memory: '256 MiB',
+    restart: 'no',
+    mode: 'available',
+    tasks: '1',
+    priority: '2',
+    key: ''
+  }
 }
 
 export interface Order {
@@ -25,11 +41,15 @@ export interface Order {
   cpu_cores: number
   ram_bytes: number
   restart: string
+  mode: string
+  priority: number
+  kind?: 'array'
+  array?: number
   constraints: { on?: string }
 }
 export interface Checked {
   order: Order | null
-  problems: Partial<Record<'command' | 'cores' | 'memory' | 'node', string>>
+  problems: Partial<Record<'command' | 'cores' | 'memory' | 'node' | 'tasks', string>>
   /** Good to know; stops nothing. */
   notes: string[]
   /** How the command was understood. */
@@ -38,6 +58,7 @@ export interface Checked {
 
 const CORES_MAX = 4096
 const COMMAND_MAX = 4_000
+const TASKS_MAX = 1_000_000
 
 export function check(form: Form, nodes: readonly NodeView[]): Checked {
   const problems: Checked['problems'] = {}
@@ -58,6 +79,12 @@ export function check(form: Form, nodes: readonly NodeView[]): Checked {
   const bytes = parseMemory(form.memory)
   if (bytes === null) problems.memory = 'Memory is a number with a unit, for example 512 MiB or 2 GiB.'
 
+  const tasks = Number(form.tasks.trim())
+  if (!(Number.isInteger(tasks) && tasks >= 1 && tasks <= TASKS_MAX))
+    problems.tasks = 'A whole number from 1 to 1,000,000.'
+  else if (tasks > 1 && form.mode === 'strict')
+    problems.tasks = 'Several runs are never strict: one whose PC is lost runs again.'
+
   const chosen = nodes.find((node) => node.name === form.node || node.peerId === form.node)
   if (form.node !== '' && !chosen) problems.node = `No PC is called ${form.node} any more. Choose another.`
   else if (chosen && chosen.state !== 'alive')
@@ -67,14 +94,14 @@ export function check(form: Form, nodes: readonly NodeView[]): Checked {
 
   const ok = Object.keys(problems).length === 0 && bytes !== null
   return {
-    order: ok ? orderOf(form, line, cores, bytes) : null,
+    order: ok ? orderOf(form, line, cores, bytes, tasks) : null,
     problems,
     notes,
     reading: readingOf(form, line, parsed)
   }
 }
 
-function orderOf(form: Form, line: string, cores: number, bytes: number): Order {
+function orderOf(form: Form, line: string, cores: number, bytes: number, tasks: number): Order {
   const parsed = parseCommand(line)
   const what =
     form.shell || !parsed.ok
@@ -85,6 +112,9 @@ function orderOf(form: Form, line: string, cores: number, bytes: number): Order 
     cpu_cores: cores,
     ram_bytes: bytes,
     restart: form.restart,
+    mode: form.mode,
+    priority: Number(form.priority),
+    ...(tasks > 1 ? { kind: 'array', array: tasks } : {}),
     constraints: form.node ? { on: form.node } : {}
   }
 }

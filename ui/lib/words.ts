@@ -50,6 +50,18 @@ export function stateName(state: SessionView['state']): string {
   return SESSION[state].word
 }
 
+/** `#` is the name of the PC that decides. */
+export const TIE_WORDS = {
+  runner: 'The PC that runs it goes on; when that is off, a person decides',
+  anchor: '# goes on and takes over by itself; without it none runs',
+  both: 'It runs only while both are here'
+} as const
+export const MODE_WORDS: Record<string, string> = {
+  available: 'go on elsewhere, even when it may still run there',
+  strict: 'never run twice, and rather wait'
+}
+/** By class. */
+export const TURN_WORDS: readonly string[] = ['first', 'early', 'as usual', 'late', 'last']
 export const RESTART_WORDS: Record<string, string> = {
   no: 'never, except when it had not started',
   'on-failure': 'when it ends with an error',
