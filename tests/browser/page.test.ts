@@ -103,11 +103,11 @@ describe.skipIf(browserMissing())('in Chromium', TIME, () => {
     const [first, second] = at.peer.mesh.nodes
     at.peer.mesh.nodes = [first!, second!]
     await signIn(at.peer, at.page, '/nodes')
-    const rule = at.page.getByLabel('Rule for strict sessions')
+    const rule = at.page.getByLabel('Who goes on with it')
     await rule.waitFor()
     expect(await at.page.getByRole('button', { name: 'Change' }).isDisabled()).toBe(true)
     expect(await seriousFindings(at.page)).toEqual([])
-    await rule.selectOption({ label: `${second!.name} goes on and takes over by itself; without it none runs` })
+    await rule.selectOption({ label: `${second!.name} alone; without it none runs` })
     await at.page.getByRole('button', { name: 'Change' }).click()
     await at.page.getByRole('button', { name: 'Change', disabled: true }).waitFor()
     expect(at.peer.tie).toEqual({ rule: 'anchor', anchor: second!.peerId, witnesses: [] })

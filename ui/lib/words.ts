@@ -52,9 +52,9 @@ export function stateName(state: SessionView['state']): string {
 
 /** `#` is the name of the PC that decides. */
 export const TIE_WORDS = {
-  runner: 'The PC that runs it goes on; when that is off, a person decides',
-  anchor: '# goes on and takes over by itself; without it none runs',
-  both: 'It runs only while both are here'
+  runner: 'the PC that runs it, else a person',
+  anchor: '# alone; without it none runs',
+  both: 'nobody: it runs while both are here'
 } as const
 export const MODE_WORDS: Record<string, string> = {
   available: 'go on elsewhere, even when it may still run there',
