@@ -33,6 +33,7 @@ const TRIES_MAX = 3
 const DISK_AGAIN_MS = 5_000
 
 interface Placed {
+  /** Of the chunk as it was bound last. */
   n: number
   state: 'asking' | 'waiting' | 'binding' | 'running'
   worker: PeerId | undefined
@@ -214,9 +215,8 @@ export class Arrays implements ChildOrders {
       const running = runningIn(job)
       const looking = job.chunks.size - running
       if (looking >= Math.min(Math.max(FIRST_CHUNKS, running), job.todo.size)) return
-      const n = ++job.n
-      const id = chunkId(job.id, job.epoch, n, this.#ctx.ports.crypto)
-      job.chunks.set(id, { n, state: 'asking', worker: undefined, left: new TaskSet(), seen: 0, atMs: 0 })
+      const id = chunkId(job.id, job.epoch, ++job.n, this.#ctx.ports.crypto)
+      job.chunks.set(id, { n: 0, state: 'asking', worker: undefined, left: new TaskSet(), seen: 0, atMs: 0 })
       this.#of.set(id, job)
       this.#place(job, id)
       if (this.#jobs.get(job.id) !== job) return
@@ -264,6 +264,7 @@ export class Arrays implements ChildOrders {
       if (isSelf) release(this.#parts.admission, id)
       return this.#forget(job, id)
     }
+    chunk.n = ++job.n
     chunk.left = TaskSet.of(tasks, job.total)
     chunk.worker = worker
     chunk.seen = 0

@@ -46,6 +46,8 @@ export class Records {
   readonly #pending = new Map<number, Pending>()
   /** Sessions whose newer version is on its way. */
   readonly #catching = new Set<SessionId>()
+  /** Made from what everyone was told, for want of a PC that had it whole: that of the same version counts as newer. */
+  readonly #hearsay = new WeakSet<SessionRecord>()
   #n = 0
 
   constructor(ctx: PeerContext, hooks: RecordHooks) {
@@ -168,7 +170,9 @@ export class Records {
       const mine = this.all.get(told.id)
       if (mine === undefined) return
       const isWhole = newest !== undefined && compareVersion(newest, told) >= 0
-      this.#merge(isWhole ? newest : completed(told, mine), () => {})
+      const best = isWhole ? newest : completed(told, mine)
+      if (!isWhole) this.#hearsay.add(best)
+      this.#merge(best, () => {})
     })
   }
 
@@ -276,7 +280,7 @@ export class Records {
       const order = mine === undefined ? -1 : compareVersion(mine, { epoch, seq, owner })
       if (order > 0) this.#send(from, { t: 'put', n: 0, record: mine! })
       else this.#remindOfStop(from, id)
-      if (order < 0)
+      if (order < 0 || (order === 0 && this.#hearsay.has(mine!)))
         this.#ask(from, { t: 'get', n: 0, id }, (answer) => {
           if (answer?.t === 'got' && answer.record !== null) this.#merge(answer.record, () => {})
         })
@@ -293,7 +297,8 @@ export class Records {
     }
     const stops = mine?.desired === 'stop' || record.desired === 'stop'
     const merged: SessionRecord = stops && record.desired !== 'stop' ? { ...record, desired: 'stop' } : record
-    if (order === 0 && merged.desired === mine?.desired) return done()
+    const isNews = order > 0 || merged.desired !== mine?.desired || this.#hearsay.has(mine)
+    if (!isNews) return done()
     this.all.set(record.id, merged)
     this.#write(merged, writeOnce(merged), done)
     // At once: an owner that is none any more must not take another step in the new owner's record.
@@ -366,6 +371,8 @@ export class Records {
 
 /** A summary, with what it leaves out from an older version of the whole. */
 function completed(told: SessionRecord, whole: SessionRecord): SessionRecord {
+  const all = told.state === 'finished' && told.spec.array !== undefined ? [0, told.spec.array] : undefined
+  const progress = told.progress === undefined || all === undefined ? whole.progress : { ...told.progress, over: all }
   return {
     ...told,
     spec: whole.spec,
@@ -373,7 +380,7 @@ function completed(told: SessionRecord, whole: SessionRecord): SessionRecord {
       -16
     ),
     restarts: whole.restarts,
-    ...(whole.progress === undefined ? {} : { progress: whole.progress }),
+    ...(progress === undefined ? {} : { progress }),
     history: [...whole.history, ...told.history].slice(-16)
   }
 }

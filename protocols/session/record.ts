@@ -80,7 +80,7 @@ export interface Progress {
 /** What of an array a worker is given at a time. It is bound like a session, and stays its owner's. */
 export interface Chunk {
   of: SessionId
-  /** Grows by one with each chunk of the epoch. */
+  /** Grows with each that is bound in the epoch: of two that come to one task, the later has the higher. */
   n: number
   /** Pairs of from and to. */
   tasks: readonly number[]

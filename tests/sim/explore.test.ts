@@ -44,7 +44,9 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['strict', 1, 'a result was published while its keepers, parted from the runner, ran the session again'],
   ['strict', 5, 'who submitted a strict session to a PC with a read-only disk was never answered'],
   ['strict', 39, 'an end that one acceptor had taken, and nobody chosen, was never asked for again'],
-  ['strict', 128, 'keepers held a session for ended of which no disk had heard that it had']
+  ['strict', 128, 'keepers held a session for ended of which no disk had heard that it had'],
+  ['arrays', 10_013, 'a chunk that had waited long came to a task with a lower number than one before it', 25_000],
+  ['arrays', 10_023, 'an old owner made a record of an ended array from hearsay, and said that less was over', 25_000]
 ])('%s %i: %s', { timeout: 60_000 }, (family, seed, _, faultPhaseMs) => {
   const { violations } = play(expand(seed, family, faultPhaseMs))
   expect(violations, `again: omega sim replay --family ${family} --seed ${seed}`).toEqual([])
