@@ -77,10 +77,14 @@ export class Watch implements RunWatcher {
       this.violate('result', `the end of session ${short(id)} was published for epoch ${told.epoch} and epoch ${epoch}`)
   }
 
-  /** The result of a task is published once: within an epoch, what is over stays over. */
-  #progressed(pc: Pick<SimPc, 'name'>, { id, epoch, seq, progress, spec }: SessionRecord): void {
-    if (progress === undefined || spec.array === undefined) return
-    const key = `${id}/${epoch}`
+  /**
+   * The result of a task is published once: within an epoch of an owner, what is over stays over. A keeper that has heard
+   * of the epoch, and could reach nobody who knows more, names those that it knows itself; and PCs that are parted may
+   * count the same epoch.
+   */
+  #progressed(pc: Pick<SimPc, 'id' | 'name'>, { id, epoch, owner, seq, progress, spec }: SessionRecord): void {
+    if (progress === undefined || spec.array === undefined || pc.id !== owner) return
+    const key = `${id}/${epoch}/${owner}`
     const before = this.#over.get(key)
     const over = TaskSet.of(progress.over, spec.array)
     if (before !== undefined && before.seq > seq) return

@@ -37,6 +37,8 @@ export interface Owned {
   start?: (() => void) | undefined
   /** sessiond was asked to start it. */
   ordered: boolean
+  /** The epoch of that, until it has answered: a report that crossed the order says nothing of it. */
+  unanswered?: number | undefined
   /** How often in a row nobody took it, and until when (Clock.mono) a change of the view is no reason to ask again. */
   refusals: number
   quietUntil: number

@@ -250,6 +250,12 @@ export class Placer {
 
   #take(placing: Placing, worker: PeerId): void {
     const { record } = placing
+    const isSelf = worker === this.#ctx.self
+    // Its own word, given before a pause of this program that outlasted the hold, is worth no more than another's.
+    if (isSelf && !grant(this.#parts.admission, record.id, record.spec, worker, this.#ctx.ports.clock.mono())) {
+      this.#refused(placing, worker, 'the room was given away meanwhile')
+      return this.#decide(placing)
+    }
     this.#ctx.ports.clock.clearTimeout(placing.timer)
     placing.worker = worker
     this.#letGo(placing, worker)
@@ -259,8 +265,7 @@ export class Placer {
     for (const [peer, one] of placing.asked) if (peer !== worker && one.state !== 'refused') placing.asked.delete(peer)
     const why = this.#explain(placing, worker)
     this.#charge(worker, record, 1)
-    if (worker !== this.#ctx.self) return placing.report({ k: 'binding', worker, why })
-    grant(this.#parts.admission, record.id, record.spec, worker, this.#ctx.ports.clock.mono())
+    if (!isSelf) return placing.report({ k: 'binding', worker, why })
     this.#done(placing, { k: 'self', why })
   }
 

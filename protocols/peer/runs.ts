@@ -47,12 +47,18 @@ export class Runs implements HostHandler, ChildOrders {
 
   started(id: SessionId, epoch: number, pid: number): void {
     if (isTaskRun(epoch)) return this.#parts.tasks.started(id, epoch)
+    this.#answered(id, epoch)
     const record = this.#parts.owning.current(id, epoch)
     if (record === undefined) return this.#strayStarted(id, epoch, pid)
     this.#children?.set(id, { session: id, epoch, state: 'running', pid })
     this.#parts.owning.update(record, { startedAt: this.#ctx.ports.clock.wall() })
     this.#parts.owning.tell(this.#parts.owning.of(id), { type: 'child.started' }, 'started')
     if (this.#parts.admission.paused) this.#ctx.ports.host.freeze(id, epoch)
+  }
+
+  #answered(id: SessionId, epoch: number): void {
+    const owned = this.#parts.owning.of(id)
+    if (owned?.unanswered === epoch) owned.unanswered = undefined
   }
 
   /** It was superseded while it was being started: it has done nothing yet. Ours again means that the keepers are being asked. */
@@ -65,6 +71,7 @@ export class Runs implements HostHandler, ChildOrders {
 
   notStarted(id: SessionId, epoch: number, reason: string): void {
     if (isTaskRun(epoch)) return this.#parts.tasks.notStarted(id, epoch, reason)
+    this.#answered(id, epoch)
     this.#children?.delete(id)
     const record = this.#parts.owning.current(id, epoch)
     if (record === undefined) return
@@ -79,6 +86,7 @@ export class Runs implements HostHandler, ChildOrders {
 
   exited(id: SessionId, epoch: number, exit: Exit): void {
     if (isTaskRun(epoch)) return this.#parts.tasks.exited(id, epoch, exit)
+    this.#answered(id, epoch)
     this.#children?.delete(id)
     if (this.forks.get(id) === epoch) this.#forgetFork(id)
     const found = this.#parts.records.all.get(id)
@@ -116,6 +124,7 @@ export class Runs implements HostHandler, ChildOrders {
     this.#parts.tasks.children(all.filter(({ epoch }) => isTaskRun(epoch)))
     this.#children = new Map(list.map((child) => [child.session, child]))
     for (const child of list) {
+      this.#answered(child.session, child.epoch)
       // Its room is taken from this moment on, though the keepers are still to be asked whose it is.
       const record = this.#parts.records.all.get(child.session)
       if (child.state === 'exited' || record === undefined) continue
@@ -150,7 +159,9 @@ export class Runs implements HostHandler, ChildOrders {
     const record = this.#parts.records.all.get(id)!
     const epoch = record.epoch
     const order = (more: Partial<RunOrder>): void => {
-      this.#parts.owning.of(id)!.ordered = true
+      const owned = this.#parts.owning.of(id)!
+      owned.ordered = true
+      owned.unanswered = epoch
       this.#ctx.ports.host.run({ ...orderOf(record), ...more })
     }
     const run = (): void => {
@@ -288,10 +299,12 @@ export class Runs implements HostHandler, ChildOrders {
   }
 
   /** It should have a child here and has none: sessiond died with it. */
-  #misses({ id, spec, owner, state }: SessionRecord): boolean {
+  #misses({ id, spec, owner, epoch, state }: SessionRecord): boolean {
     if (spec.array !== undefined) return false
     const hadChild = state === 'starting' || state === 'running' || state === 'stopping'
-    return owner === this.#ctx.self && hadChild && this.lacks(id) && this.#parts.owning.of(id)?.start === undefined
+    const { start, unanswered } = this.#parts.owning.of(id) ?? {}
+    const isComing = start !== undefined || unanswered === epoch
+    return owner === this.#ctx.self && hadChild && this.lacks(id) && !isComing
   }
 
   /** A child that sessiond holds: ours, or superseded while this peer was away. */

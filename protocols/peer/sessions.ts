@@ -324,7 +324,9 @@ export class Sessions {
     const mine = this.records.all.get(id)
     if (told !== undefined) this.strict.heed(told)
     if (told === undefined || mine === undefined || told.owner === this.#ctx.self) return
-    if (this.#owning.has(id) && compareVersion(told, mine) > 0) this.records.catchUp(told)
+    // Two owners may have replaced keepers: who is none any more is not sent the end of it.
+    const concerns = this.#owning.has(id) || FINAL_STATES.has(told.state)
+    if (concerns && compareVersion(told, mine) > 0) this.records.catchUp(told)
   }
 
   linkUp(peer: PeerId): void {

@@ -108,6 +108,7 @@ export class Tasks {
       overAtMs: 0,
       timer: undefined
     }
+    this.#giveUpFor(held)
     this.#held.set(record.id, held)
     this.#ctx.changed('nodes')
     const { input } = record.spec
@@ -119,6 +120,18 @@ export class Tasks {
       if (error === undefined) return this.#next(held)
       this.#end(held, `the files could not be fetched: ${error.message}`, true)
     })
+  }
+
+  /** Tasks that are given out anew belong to no older chunk, nor does what is left of their runs. */
+  #giveUpFor({ chunk, left }: Held): void {
+    for (const held of [...this.#held.values()]) {
+      const { current } = held
+      const shares = held.left.within(left) > 0 || (current !== undefined && left.has(current.task))
+      if (held.chunk.of !== chunk.of || !shares) continue
+      if (held.over === undefined) this.#end(held, 'its tasks were given out anew', false)
+      else this.#discardCurrent(held)
+      if (held.dropped) this.#leave(held)
+    }
   }
 
   took(from: PeerId, id: SessionId, upTo: number): void {
@@ -216,11 +229,7 @@ export class Tasks {
     if (held.over !== undefined) return
     held.over = { why: why.slice(0, 300), blame }
     held.overAtMs = this.#ctx.ports.clock.mono()
-    const { current } = held
-    if (current !== undefined) {
-      this.#ctx.ports.host.discard(current.session, current.epoch)
-      this.#forgetCurrent(held)
-    }
+    this.#discardCurrent(held)
     release(this.#parts.admission, held.record.id)
     this.#ctx.changed('nodes')
     this.#tell(held)
@@ -237,8 +246,7 @@ export class Tasks {
     if (current === undefined) return this.#leave(held)
     this.#ctx.ports.host.signal(current.session, current.epoch, 'TERM')
     held.timer = this.#ctx.ports.clock.setTimeout(() => {
-      this.#ctx.ports.host.discard(current.session, current.epoch)
-      this.#forgetCurrent(held)
+      this.#discardCurrent(held)
       this.#leave(held)
     }, GRACE_MS)
   }
@@ -248,6 +256,13 @@ export class Tasks {
     release(this.#parts.admission, held.record.id)
     this.#held.delete(held.record.id)
     this.#ctx.changed('nodes')
+  }
+
+  #discardCurrent(held: Held): void {
+    const { current } = held
+    if (current === undefined) return
+    this.#ctx.ports.host.discard(current.session, current.epoch)
+    this.#forgetCurrent(held)
   }
 
   #forgetCurrent(held: Held): void {

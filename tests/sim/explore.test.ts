@@ -46,7 +46,11 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['strict', 39, 'an end that one acceptor had taken, and nobody chosen, was never asked for again'],
   ['strict', 128, 'keepers held a session for ended of which no disk had heard that it had'],
   ['arrays', 10_013, 'a chunk that had waited long came to a task with a lower number than one before it', 25_000],
-  ['arrays', 10_023, 'an old owner made a record of an ended array from hearsay, and said that less was over', 25_000]
+  ['arrays', 10_023, 'an old owner made a record of an ended array from hearsay, and said that less was over', 25_000],
+  ['arrays', 20_142, 'a keeper that an owner of an older epoch had named was not told that the session had ended'],
+  ['arrays', 20_280, 'a PC that had stalled past its own hold took a session for which it had no room any more'],
+  ['arrays', 20_645, 'a dropped chunk that ended late took along the run of the same task that was given out anew'],
+  ['pair', 91_004, 'a report of sessiond that had crossed an order made a child that was starting count as gone']
 ])('%s %i: %s', { timeout: 60_000 }, (family, seed, _, faultPhaseMs) => {
   const { violations } = play(expand(seed, family, faultPhaseMs))
   expect(violations, `again: omega sim replay --family ${family} --seed ${seed}`).toEqual([])
