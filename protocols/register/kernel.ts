@@ -188,7 +188,9 @@ function create(state: RegisterState, env: Env, id: SessionId): Inner[] {
   const own = { peer: env.self, epoch: 0, seq: 0, attempt, over: false }
   // Below all that proposers use, above none.
   const ballot = { n: 0, peer: env.self, boot: state.boot }
-  return createSlot(state.acceptor, env, id, ballot, { ver: 1, attempt, cfg, own })
+  const written = createSlot(state.acceptor, env, id, ballot, { ver: 1, attempt, cfg, own })
+  // A change of its voters that was asked for too early would take the answer for its own.
+  return [...abandon(state.reshapes, id), ...written]
 }
 
 function seize(state: RegisterState, env: Env, id: SessionId, reign: number): Inner[] {
