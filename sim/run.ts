@@ -123,7 +123,8 @@ class Play {
       cpuMilli: options.cpuMilli,
       // who stalls past its leash publishes the end of its own run before it hears that there was another
       excused: (atMs) => this.#excused(atMs, true),
-      woke: (peer, atMs) => this.#woke(peer, atMs, atMs)
+      woke: (peer, atMs) => this.#woke(peer, atMs, atMs),
+      answers: (peer) => mesh.pcs.some((pc) => pc.id === peer && pc.peer?.phase === 'active' && !pc.paused)
     })
     mesh.watch = this.#watch
     this.#registers = mesh.world.registers = new RegisterLog(() => mesh.nowMs)

@@ -31,6 +31,8 @@ export interface WatchOptions {
   excused(atMs: number): boolean
   /** That PC woke so shortly before that its sessiond may not have seen it yet. */
   woke(peer: PeerId, atMs: number): boolean
+  /** Its peer program answers now. */
+  answers(peer: PeerId): boolean
 }
 
 export class Watch implements RunWatcher {
@@ -42,7 +44,8 @@ export class Watch implements RunWatcher {
   readonly #ordered = new Map<string, number>()
   readonly #used = new Map<PeerId, number>()
   readonly #over = new Map<string, { seq: number; over: TaskSet }>()
-  readonly #results = new Map<SessionId, { epoch: number; owner: PeerId }>()
+  /** `disks`: where it was written. `unheard`: none of these was up when it was run again. */
+  readonly #results = new Map<SessionId, { epoch: number; disks: Set<PeerId>; unheard?: boolean }>()
   /** Sessions that may never run twice, and the highest epoch that has run, anywhere. */
   readonly strict = new Map<SessionId, number>()
 
@@ -59,7 +62,7 @@ export class Watch implements RunWatcher {
 
   /** A PC hands a version to its disk (`write`), and it has reached it. */
   wrote(pc: Pick<SimPc, 'id' | 'name' | 'starts'>, record: SessionRecord, on: 'write' | 'synced'): void {
-    const { id, epoch, owner, state, spec } = record
+    const { id, epoch, state, spec } = record
     if (spec.mode === 'strict' && !this.strict.has(id)) this.strict.set(id, -1)
     if (on === 'write') {
       const key = `${pc.id}/${id}`
@@ -68,13 +71,31 @@ export class Watch implements RunWatcher {
         this.violate('fence', `${pc.name} took epoch ${epoch} of session ${short(id)} after epoch ${before.epoch}`)
       this.#written.set(key, { start: pc.starts, epoch })
       this.#progressed(pc, record)
+      this.#goesOn(pc, record)
       return
     }
-    if (state !== 'finished') return
+    if (state === 'finished') this.#ended(pc, record)
+  }
+
+  /** A result is published once, but for what nobody can know: see #goesOn. */
+  #ended({ id: pc }: Pick<SimPc, 'id'>, { id, epoch }: SessionRecord): void {
     const told = this.#results.get(id)
-    if (told === undefined) this.#results.set(id, { epoch, owner })
-    else if (told.epoch !== epoch && (this.strict.has(id) || !this.#options.excused(this.#options.nowMs())))
+    if (told === undefined) return void this.#results.set(id, { epoch, disks: new Set([pc]) })
+    if (told.epoch === epoch) return void told.disks.add(pc)
+    const excused = told.unheard === true || this.#options.excused(this.#options.nowMs())
+    if (this.strict.has(id) || !excused)
       this.violate('result', `the end of session ${short(id)} was published for epoch ${told.epoch} and epoch ${epoch}`)
+  }
+
+  /**
+   * A session that is no strict one is run by whoever is left: a keeper that was off when it ended, and is back while all
+   * who know of the end are off, runs it again, as it should had they died before.
+   */
+  #goesOn({ id: pc }: Pick<SimPc, 'id'>, { id, epoch, owner, state }: SessionRecord): void {
+    const told = this.#results.get(id)
+    if (told === undefined || told.unheard !== undefined || epoch <= told.epoch || pc !== owner || state === 'finished')
+      return
+    told.unheard = ![...told.disks].some((disk) => this.#options.answers(disk))
   }
 
   /**

@@ -30,14 +30,15 @@ function record(patch: Partial<SessionRecord>): SessionRecord {
   } as SessionRecord
 }
 
-function watch(excused = false): { watch: Watch; pass: (ms: number) => void } {
+function watch(excused = false, answers = true): { watch: Watch; pass: (ms: number) => void } {
   let nowMs = 0
   const options = {
     nowMs: () => nowMs,
     nameOf: (peer: string) => peer,
     cpuMilli: 2000,
     excused: () => excused,
-    woke: () => false
+    woke: () => false,
+    answers: () => answers
   }
   return { watch: new Watch(options), pass: (ms) => (nowMs += ms) }
 }
@@ -82,6 +83,34 @@ test('more work than a PC gives, even for a moment, is over its capacity', () =>
   expect(one.violations).toEqual([])
   one.begins(run('d', 1))
   expect(checkers(one)).toEqual(['capacity'])
+})
+
+test('a session may be run again while all who know of its end are off, unless it is strict', () => {
+  for (const answers of [false, true])
+    for (const mode of ['strict', undefined] as const) {
+      const { watch: one } = watch(false, answers)
+      const of = (patch: Partial<SessionRecord>) =>
+        record({ ...patch, spec: (mode === undefined ? {} : { mode }) as SessionRecord['spec'] })
+      one.wrote(pc('p0'), of({ epoch: 1 }), 'write')
+      one.wrote(pc('p0'), of({ epoch: 1, state: 'finished' }), 'synced')
+      one.wrote(pc('p1'), of({ epoch: 3, owner: 'p1' }), 'write')
+      one.wrote(pc('p1'), of({ epoch: 3, owner: 'p1', state: 'finished' }), 'synced')
+      expect(checkers(one)).toEqual(answers || mode === 'strict' ? ['result'] : [])
+    }
+})
+
+test('what is over in an array stays over at its owner; a keeper may know less', () => {
+  const { watch: one } = watch()
+  const of = (over: readonly number[]) =>
+    record({
+      spec: { array: 9 } as SessionRecord['spec'],
+      progress: { done: 0, failed: 0, running: 0, over, failing: [] }
+    })
+  one.wrote(pc('p0'), of([0, 4]), 'write')
+  one.wrote(pc('p1'), of([0, 2]), 'write')
+  expect(one.violations).toEqual([])
+  one.wrote(pc('p0'), of([0, 2]), 'write')
+  expect(checkers(one)).toEqual(['array'])
 })
 
 test('an end that is published for two epochs is told twice, unless the PCs were parted', () => {
