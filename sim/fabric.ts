@@ -4,6 +4,7 @@
  */
 import type { PeerId, Plane } from '../protocols/ports.ts'
 import type { Timeline } from './clock.ts'
+import type { Liar } from './liar.ts'
 import type { SimNetwork } from './network.ts'
 import { createRandom } from './random.ts'
 import type { Trace } from './trace.ts'
@@ -60,6 +61,7 @@ export class Fabric {
   readonly traffic = new Map<Plane, Traffic>()
   readonly #byAddress = new Map<string, Station>()
   tap: Tap | undefined
+  readonly liars = new Map<Station, Liar>()
   /** Directions in which nothing passes: how many faults block them, and since when. */
   #blocked = new Map<number, { faults: number; sinceMs: number }>()
   readonly #shapes = new Map<number, LinkShape>()

@@ -14,6 +14,8 @@ export interface Family {
   datagrams: boolean
   /** Also what must come to its end is looked at. */
   liveness: boolean
+  /** A member lies: what others refuse, and keep for it, is not what honest ones would. */
+  lies?: true
   /** The work is arrays. */
   arrays?: true
   /** Of the sessions that are submitted. Default: none. */
@@ -132,6 +134,17 @@ export const FAMILIES = {
     rateError: 0.05,
     datagrams: true,
     liveness: false,
+    fixed: {}
+  },
+  /** One member lies: it may spoil what it had a part in, and nobody breaks down or gives more than it has. */
+  liars: {
+    peers: [2, 3, 4, 5, 7],
+    classes: ['lie', 'lie', 'lie', 'lie', 'kill', 'cut', 'reset', 'pause', 'down'],
+    rateError: 0.01,
+    datagrams: false,
+    liveness: false,
+    lies: true,
+    strictShare: 0.3,
     fixed: {}
   }
 } as const satisfies Record<string, Family>

@@ -8,6 +8,7 @@ import type { LinkShape } from './fabric.ts'
 import type { SimMesh } from './mesh.ts'
 import type { SimPc } from './pc.ts'
 import type { Dice, PlanOptions } from './plan.ts'
+import { Liar } from './liar.ts'
 import { createRandom } from './random.ts'
 import { LEASE_SITES } from './lease-sites.ts'
 import { SITES, siteOf } from './sites.ts'
@@ -39,6 +40,8 @@ export type Fault = { atMs: number } & (
   | { k: 'down'; pc: number; forMs: number }
   /** The owner of the PC takes it for so long. */
   | { k: 'owner'; pc: number; forMs: number }
+  /** So much of what it says is a lie. */
+  | { k: 'lie'; pc: number; forMs: number; ratio: number }
   /** Waits for a moment that the protocols come to, and strikes there. */
   | { k: 'site'; site: SiteName; afterMs: number; forMs: number }
 )
@@ -156,6 +159,8 @@ export const DRAWN_FAULTS = {
   },
   down: one('down', 1000, 30_000),
   owner: one('owner', 500, 30_000),
+  /** Always the same PC: more of them together may claim anything of each other. */
+  lie: (draw, atMs) => [{ k: 'lie', atMs, pc: 0, forMs: draw.log(2000, 60_000), ratio: draw.log(0.01, 1) }],
   site: (draw, atMs) => [site(draw, atMs, Object.keys(SITES) as SiteName[])],
   lease: (draw, atMs) => [site(draw, atMs, Object.keys(LEASE_SITES) as SiteName[])]
 } as const satisfies Record<string, Draw>
@@ -182,6 +187,7 @@ export function disturbs(fault: Fault): boolean {
     case 'full':
     case 'readOnly':
     case 'unreadable':
+    case 'lie':
       return true
     case 'powerCut':
       // nobody finds it at its old address, and it takes a dial of five seconds to learn that
@@ -291,6 +297,17 @@ function strikeOne(
       )
     case 'down':
       return goDown(mesh, pc, later)
+    case 'lie': {
+      const { liars } = mesh.world.fabric
+      const random = createRandom(mesh.seed, 'lie', fault.atMs)
+      const liar = new Liar(
+        random,
+        fault.ratio,
+        mesh.pcs.map(({ id }) => id)
+      )
+      liars.set(pc.station, liar)
+      return later(() => liars.get(pc.station) === liar && liars.delete(pc.station))
+    }
     case 'owner':
       pc.peer?.sessions.pause()
       return later(() => pc.peer?.sessions.resume())

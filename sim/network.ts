@@ -97,7 +97,9 @@ export class SimNetwork implements Network {
   #post(peer: PeerId, plane: Plane, cargo: Cargo): boolean {
     const end = this.#ends.get(peer)
     if (!this.running || end?.state !== 'open') return false
-    return this.takes(end, plane) && end.send(plane, cargo)
+    if (!this.takes(end, plane)) return false
+    const liar = this.fabric.liars.get(this.station)
+    return liar === undefined ? end.send(plane, cargo) : liar.says(plane, cargo).every((lie) => end.send(plane, lie))
   }
 
   close(peer: PeerId, _why: string): void {
@@ -148,8 +150,10 @@ export class SimNetwork implements Network {
     return end.standing === 'member' || PLANE_ACCESS[plane] === 'probation'
   }
 
-  receive(end: LinkEnd, plane: Plane, { load, bytes, kind }: Cargo): void {
+  receive(end: LinkEnd, plane: Plane, cargo: Cargo): void {
     if (!this.running) return
+    const { load, bytes, kind } = cargo
+    this.fabric.liars.get(this.station)?.hears(plane, cargo)
     const from = end.far.net
     const { trace, timeline } = this.fabric
     trace.text(kind)

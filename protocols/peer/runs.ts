@@ -236,6 +236,12 @@ export class Runs implements HostHandler, ChildOrders {
     return true
   }
 
+  /** What was ordered here and has not been heard of yet: it has done nothing, and its room is about to be given away. */
+  callOff(id: SessionId): void {
+    const epoch = this.#parts.owning.of(id)?.unanswered
+    if (epoch !== undefined) this.#ctx.ports.host.discard(id, epoch)
+  }
+
   #addFork(id: SessionId, epoch: number, record: SessionRecord | undefined): void {
     this.forks.set(id, epoch)
     if (record === undefined) release(this.#parts.admission, id)

@@ -397,6 +397,7 @@ export class Sessions {
         })
         this.#ctx.changed('nodes')
       } else {
+        this.runs.callOff(record.id)
         release(this.admission, record.id)
         this.#placer.forget(record.id)
         // The worker's first word of the session was faster than its answer.

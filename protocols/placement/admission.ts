@@ -42,20 +42,22 @@ export function hold(
 ): string | undefined {
   const used = granted(admission, now)
   const claimed = admission.claims.get(session)
-  if (claimed !== undefined) {
+  if (claimed !== undefined && ask.cpuMilli <= claimed.cpuMilli && ask.memoryBytes <= claimed.memoryBytes) {
     if (claimed.until !== Infinity) claimed.until = now + HOLD_MS
     return undefined
   }
   const isClosed = closed(admission)
   if (isClosed !== undefined) return isClosed
   if (admission.claims.size >= CLAIMS_MAX) return `holds ${CLAIMS_MAX} sessions already`
-  const freeCpu = admission.offer.cpuMilli - used.cpuMilli
-  const freeMemory = admission.offer.memoryBytes - used.memoryBytes
+  // who asks for more than it holds has what it holds
+  const freeCpu = admission.offer.cpuMilli - used.cpuMilli + (claimed?.cpuMilli ?? 0)
+  const freeMemory = admission.offer.memoryBytes - used.memoryBytes + (claimed?.memoryBytes ?? 0)
   if (ask.cpuMilli > freeCpu)
     return `only ${Math.max(0, Math.round(freeCpu / 100) / 10)} of ${admission.offer.cpuMilli / 1000} offered cores free`
   if (ask.memoryBytes > freeMemory)
     return `only ${Math.max(0, Math.round(freeMemory / 2 ** 20))} of ${Math.round(admission.offer.memoryBytes / 2 ** 20)} MiB offered memory free`
-  admission.claims.set(session, { cpuMilli: ask.cpuMilli, memoryBytes: ask.memoryBytes, until: now + HOLD_MS, by })
+  const until = claimed?.until === Infinity ? Infinity : now + HOLD_MS
+  admission.claims.set(session, { cpuMilli: ask.cpuMilli, memoryBytes: ask.memoryBytes, until, by })
   return undefined
 }
 

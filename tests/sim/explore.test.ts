@@ -41,6 +41,8 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ],
   ['calm', 20_027, 'an older word on a session was told after a newer one'],
   ['pair', 20_095, 'a PC that could not start a session once was never asked again'],
+  ['liars', 3025, 'who held room for less than it was bound for got all of it', 90_000],
+  ['liars', 3068, 'a start that was under way went on after its room had been given away', 90_000],
   ['strict', 1, 'a result was published while its keepers, parted from the runner, ran the session again'],
   ['strict', 5, 'who submitted a strict session to a PC with a read-only disk was never answered'],
   ['strict', 39, 'an end that one acceptor had taken, and nobody chosen, was never asked for again'],
@@ -72,6 +74,19 @@ test('forty seeds of arrays: each result is counted once, and none is lost', { t
   expect(report.failures).toEqual([])
   expect(report.seeds).toBe(40)
 })
+
+test(
+  'forty seeds with a member that lies: nobody breaks down, and nobody gives more than it has',
+  {
+    timeout: 300_000
+  },
+  async () => {
+    const report = await explore({ families: ['liars'], first: FIRST, seeds: 40, workers: 2, faultPhaseMs: 25_000 })
+    expect(report.failures).toEqual([])
+    expect(report.seeds).toBe(40)
+    expect(report.faults['lie']).toBeGreaterThan(40)
+  }
+)
 
 test('what is found does not depend on the number of threads', { timeout: 120_000 }, async () => {
   const hashes = async (workers: number): Promise<string[]> => {

@@ -37,6 +37,7 @@ function watch(excused = false, answers = true): { watch: Watch; pass: (ms: numb
     nameOf: (peer: string) => peer,
     cpuMilli: 2000,
     excused: () => excused,
+    lies: false,
     woke: () => false,
     answers: () => answers
   }

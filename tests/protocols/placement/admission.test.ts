@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { adopt, createAdmission, grant, granted, hold, HOLD_MS, release } from '../../../protocols/placement/index.ts'
-import type { Admission } from '../../../protocols/placement/index.ts'
+import type { Admission, Offer } from '../../../protocols/placement/index.ts'
 
 const OFFER = { cpuMilli: 4000, memoryBytes: 1000 }
+const isLess = (a: Offer, b: Offer) => a.cpuMilli < b.cpuMilli || a.memoryBytes < b.memoryBytes
 const ask = (cpuMilli: number, memoryBytes = 0) => ({ cpuMilli, memoryBytes })
 
 test('holds and grants together never exceed the offer, whatever is asked, granted, released and forgotten', () => {
@@ -27,8 +28,12 @@ test('holds and grants together never exceed the offer, whatever is asked, grant
         else {
           const before = admission.claims.get(one.id)
           const ok = grant(admission, one.id, one.room, one.by, now)
-          if (ok) expect(admission.claims.get(one.id)!.until).toBe(Infinity)
-          else expect(before === undefined || before.until <= now).toBe(true)
+          const claim = admission.claims.get(one.id)
+          if (ok) {
+            expect(claim!.until).toBe(Infinity)
+            expect(claim!.cpuMilli).toBeGreaterThanOrEqual(one.room.cpuMilli)
+            expect(claim!.memoryBytes).toBeGreaterThanOrEqual(one.room.memoryBytes)
+          } else expect(before === undefined || before.until <= now || isLess(before, one.room)).toBe(true)
         }
         const used = granted(admission, now)
         expect(used.cpuMilli).toBeLessThanOrEqual(OFFER.cpuMilli)
@@ -52,6 +57,16 @@ test('asking again renews a hold and takes no more room', () => {
   hold(admission, 'a', ask(3000), 'p', 0)
   expect(hold(admission, 'a', ask(3000), 'p', 4000)).toBeUndefined()
   expect(granted(admission, 4000 + HOLD_MS - 1)).toEqual(ask(3000))
+})
+
+test('who holds room for less than it is bound for gets the rest only while there is room', () => {
+  const admission = createAdmission(OFFER)
+  hold(admission, 'a', ask(1000), 'p', 0)
+  hold(admission, 'b', ask(2000), 'p', 0)
+  expect(grant(admission, 'a', ask(2500), 'p', 0)).toBe(false)
+  expect(granted(admission, 0)).toEqual(ask(3000))
+  expect(grant(admission, 'a', ask(2000), 'p', 0)).toBe(true)
+  expect(granted(admission, 0)).toEqual(ask(4000))
 })
 
 test('a grant lasts until it is released; after its hold has lapsed it needs room again', () => {
