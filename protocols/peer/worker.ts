@@ -2,7 +2,7 @@
  * The worker's half of placement: this PC answers who asks for room. What it has not got now may wait here, and is told
  * when room is really free; until then the owner looks elsewhere too (late binding, PROTOCOLS.md 2.3).
  */
-import { closed, enter, granted, hold, leave, next, release } from '../placement/index.ts'
+import { closed, enter, granted, hold, leave, next, unhold } from '../placement/index.ts'
 import type { Admission, Offer, SchedFrame, WaitingAsk, WaitingQueue } from '../placement/index.ts'
 import type { PeerId, SessionId } from '../ports.ts'
 import type { PeerContext } from './context.ts'
@@ -63,8 +63,7 @@ export class Worker {
   /** The owner has found another place, or wants none any more. */
   cancel(from: PeerId, id: SessionId): void {
     leave(this.#queue, id, from)
-    const claim = this.#parts.admission.claims.get(id)
-    if (claim !== undefined && claim.until !== Infinity && claim.by === from) release(this.#parts.admission, id)
+    unhold(this.#parts.admission, id, from)
   }
 
   #look(inMs: number): void {
@@ -94,7 +93,7 @@ export class Worker {
   #pull({ session, by }: WaitingAsk, now: number): void {
     const barred = this.#parts.barred(session)
     if (barred !== undefined) {
-      release(this.#parts.admission, session)
+      unhold(this.#parts.admission, session, by)
       return this.#refuse(by, session, barred)
     }
     if (this.#pulledAt !== undefined) {

@@ -79,6 +79,12 @@ export function adopt(admission: Admission, session: SessionId, ask: Offer, by: 
   admission.claims.set(session, { cpuMilli: ask.cpuMilli, memoryBytes: ask.memoryBytes, until: Infinity, by })
 }
 
+/** A hold is not wanted any more; a grant stays. */
+export function unhold(admission: Admission, session: SessionId, by: PeerId): void {
+  const claim = admission.claims.get(session)
+  if (claim !== undefined && claim.until !== Infinity && claim.by === by) release(admission, session)
+}
+
 export function release(admission: Admission, session: SessionId): boolean {
   if (!admission.claims.delete(session)) return false
   admission.freed?.()

@@ -42,6 +42,7 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['calm', 20_027, 'an older word on a session was told after a newer one'],
   ['pair', 20_095, 'a PC that could not start a session once was never asked again'],
   ['liars', 3025, 'who held room for less than it was bound for got all of it', 90_000],
+  ['liars', 5249, 'a place in the queue, called up, gave back the room of the run that it had become', 90_000],
   ['liars', 3068, 'a start that was under way went on after its room had been given away', 90_000],
   ['strict', 1, 'a result was published while its keepers, parted from the runner, ran the session again'],
   ['strict', 5, 'who submitted a strict session to a PC with a read-only disk was never answered'],

@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { adopt, createAdmission, grant, granted, hold, HOLD_MS, release } from '../../../protocols/placement/index.ts'
+import {
+  adopt,
+  createAdmission,
+  grant,
+  granted,
+  hold,
+  HOLD_MS,
+  release,
+  unhold
+} from '../../../protocols/placement/index.ts'
 import type { Admission, Offer } from '../../../protocols/placement/index.ts'
 
 const OFFER = { cpuMilli: 4000, memoryBytes: 1000 }
@@ -67,6 +76,18 @@ test('who holds room for less than it is bound for gets the rest only while ther
   expect(granted(admission, 0)).toEqual(ask(3000))
   expect(grant(admission, 'a', ask(2000), 'p', 0)).toBe(true)
   expect(granted(admission, 0)).toEqual(ask(4000))
+})
+
+test('a hold is given back by who has it, and a grant is not', () => {
+  const admission = createAdmission(OFFER)
+  hold(admission, 'a', ask(1000), 'p', 0)
+  unhold(admission, 'a', 'q')
+  expect(granted(admission, 0)).toEqual(ask(1000))
+  unhold(admission, 'a', 'p')
+  expect(granted(admission, 0)).toEqual(ask(0))
+  grant(admission, 'a', ask(1000), 'p', 0)
+  unhold(admission, 'a', 'p')
+  expect(granted(admission, 0)).toEqual(ask(1000))
 })
 
 test('a grant lasts until it is released; after its hold has lapsed it needs room again', () => {
