@@ -22,6 +22,10 @@ export interface Family {
   strictShare?: number
   /** Mean time between two that are submitted, ms: at least, at most. Default: 700 to 8,000. */
   everyMs?: readonly [number, number]
+  /** Mean time between faults. Default: 1,500 to 20,000. */
+  faultEveryMs?: readonly [number, number]
+  /** All sessions run until somebody stops them, and go on elsewhere when their PC is gone. */
+  endless?: boolean
   /** Clocks go wrong by the whole error, one way or the other. */
   extreme?: boolean
   /** Laid over what is drawn. */
@@ -115,6 +119,20 @@ export const FAMILIES = {
     liveness: true,
     strictShare: 1,
     everyMs: [3000, 15_000],
+    fixed: {}
+  },
+  /** Nothing but a holder that loses the others at the worst moment of its lease. */
+  edge: {
+    peers: [4, 5],
+    classes: ['edge'],
+    rateError: 0.01,
+    extreme: true,
+    datagrams: false,
+    liveness: true,
+    strictShare: 1,
+    endless: true,
+    everyMs: [4000, 12_000],
+    faultEveryMs: [5000, 15_000],
     fixed: {}
   },
   calm: { peers: [3, 4, 5], classes: CALM, rateError: 0.01, datagrams: false, liveness: true, fixed: {} },

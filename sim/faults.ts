@@ -10,7 +10,7 @@ import type { SimPc } from './pc.ts'
 import type { Dice, PlanOptions } from './plan.ts'
 import { Liar } from './liar.ts'
 import { createRandom } from './random.ts'
-import { LEASE_SITES } from './lease-sites.ts'
+import { EDGE_SITES, LEASE_SITES } from './lease-sites.ts'
 import { SITES, siteOf } from './sites.ts'
 import type { SiteName } from './sites.ts'
 
@@ -162,7 +162,8 @@ export const DRAWN_FAULTS = {
   /** Always the same PC: more of them together may claim anything of each other. */
   lie: (draw, atMs) => [{ k: 'lie', atMs, pc: 0, forMs: draw.log(2000, 60_000), ratio: draw.log(0.01, 1) }],
   site: (draw, atMs) => [site(draw, atMs, Object.keys(SITES) as SiteName[])],
-  lease: (draw, atMs) => [site(draw, atMs, Object.keys(LEASE_SITES) as SiteName[])]
+  lease: (draw, atMs) => [site(draw, atMs, Object.keys(LEASE_SITES) as SiteName[])],
+  edge: (draw, atMs) => [site(draw, atMs, EDGE_SITES)]
 } as const satisfies Record<string, Draw>
 export type FaultClass = keyof typeof DRAWN_FAULTS
 

@@ -115,6 +115,11 @@ export const LEASE_SITES = {
       sites.stall(pc, 2000 + fault.forMs, Math.max(0, inMs - 1))
     })
   },
+  'renewal is answered, and nothing after': {
+    disturbs: true,
+    hits: sends('accept', renews),
+    act: (sites, m, fault) => sites.later(60 + fault.afterMs, () => sites.silence(of(m), 8000 + fault.forMs))
+  },
   /** The answers wait until it goes on, and then it hears no more. */
   'renewal is answered late, and nothing after': {
     disturbs: true,
@@ -200,3 +205,12 @@ export const LEASE_SITES = {
     act: (sites, _, fault) => sites.blackout(fault)
   }
 } as const satisfies Record<string, Site>
+
+/** The holder has the longest lease that it can have, and nobody hears of it any more. */
+export const EDGE_SITES = [
+  'renewal is answered, and nothing after',
+  'renewal is answered late, and nothing after',
+  'renewal stays in doubt, is read, and nothing after',
+  'renewal reaches one, the next all, and nothing after',
+  'holder stalls as its right ends'
+] as const satisfies readonly (keyof typeof LEASE_SITES)[]

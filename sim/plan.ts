@@ -84,10 +84,13 @@ export function expand(seed: number, name: FamilyName, faultPhaseMs?: number): P
       ? drawArrays(dice(seed, name, 'arrays'), options)
       : drawJobs(dice(seed, name, 'jobs'), options, family.everyMs)
   const modes = dice(seed, name, 'modes')
+  if (family.endless === true)
+    for (const job of jobs) [job.command, job.restart] = ['sleep infinity', modes.pick(['always', 'on-node-loss'])]
   for (const job of jobs) if (modes.chance(family.strictShare ?? 0)) job.mode = 'strict'
   const faults: Fault[] = []
   const draw = dice(seed, name, 'faults')
-  const everyMs = draw.log(1500, 20_000)
+  const [least, most] = family.faultEveryMs ?? [1500, 20_000]
+  const everyMs = draw.log(least, most)
   for (
     let atMs = draw.between(500, 5000);
     atMs < options.faultPhaseMs - 2000;
