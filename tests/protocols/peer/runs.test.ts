@@ -104,3 +104,20 @@ test('a stop reaches a run kept frozen on a PC that keeps no record of the sessi
     what: 'nothing of it is left'
   })
 })
+
+test('a report of sessiond that crosses the order to start a child says nothing about that child', () => {
+  const mesh = formed(413, 3)
+  const reported: string[] = []
+  mesh.world.runs.watcher = {
+    ordered: (id) => {
+      reported.push(id)
+      mesh.world.timeline.at(0, () => mesh.pc(0).peer!.sessions.runs.children([]))
+    },
+    begins: () => {},
+    ends: () => {}
+  }
+  const job = mesh.submit(0, 'sleep 5', { restart: 'on-node-loss', on: 'pc0' })
+  mesh.until(() => mesh.session(job.id)?.state === 'finished', { withinMs: 20_000, what: 'it has ended' })
+  expect(reported).toEqual([job.id])
+  expect(mesh.world.runs.of(job.id!)).toHaveLength(1)
+})
