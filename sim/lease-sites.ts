@@ -130,6 +130,16 @@ export const LEASE_SITES = {
       sites.later(100, () => sites.silence(of(m), 8000 + fault.forMs))
     }
   },
+  /** Its voters have taken it at once; the holder learns that from a later try of the same attempt. */
+  'renewal is answered at a later try, and nothing after': {
+    disturbs: true,
+    hits: sends('accept', renews),
+    act: (sites, m, fault) => {
+      const deafMs = 400 + fault.forMs / 40
+      sites.block(sites.others(of(m)), [of(m)], deafMs)
+      sites.later(deafMs + 150 + fault.afterMs, () => sites.silence(of(m), 8000 + fault.forMs))
+    }
+  },
   /** Its voters have taken it, the holder does not know, asks again, hears of it, and hears no more. */
   'renewal stays in doubt, is read, and nothing after': {
     disturbs: true,
@@ -210,6 +220,7 @@ export const LEASE_SITES = {
 export const EDGE_SITES = [
   'renewal is answered, and nothing after',
   'renewal is answered late, and nothing after',
+  'renewal is answered at a later try, and nothing after',
   'renewal stays in doubt, is read, and nothing after',
   'renewal reaches one, the next all, and nothing after',
   'holder stalls as its right ends'

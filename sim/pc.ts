@@ -155,7 +155,7 @@ export class SimPc {
     if (discovery) announce(network, process, fabric, this.#random('discovery', this.starts))
     this.peer = this.#peer(process, network)
     const { registers } = this.#world
-    if (registers !== undefined) this.peer.sessions.strict.registers.observer = registers.observer(this.id)
+    if (registers !== undefined) this.peer.sessions.strict.registers.observer = registers.observer(this)
     this.peer.start((error) => {
       if (error === undefined) return this.#sense(process)
       // it says why and ends

@@ -4,8 +4,11 @@
  */
 import type { PeerId, SessionId } from '../protocols/ports.ts'
 import type { Config, Own, RegisterEffect, RegisterEvent, RegisterState, Value } from '../protocols/register/index.ts'
+
+import { REIGN_STEP } from '../protocols/register/index.ts'
 import { violation } from './linearizable.ts'
 import type { Operation } from './linearizable.ts'
+import type { SimPc } from './pc.ts'
 
 interface History {
   initial: Value | undefined
@@ -14,6 +17,14 @@ interface History {
   readonly holders: Map<string, Own['peer']>
   /** Who votes, as it was read last, and as acceptors took it since. */
   readonly configs: Map<number, Config>
+  /** Who counts on the right, by its own clock. */
+  readonly rights: Map<PeerId, Held>
+}
+
+/** How one PC's right to run stands: until when, in true time. */
+interface Held {
+  readonly epoch: number
+  untilMs: number
 }
 
 /** `taken`: one has the right whose last holder was gone. `contended`: a proposer was refused for another's ballot. */
@@ -21,6 +32,8 @@ export type Turn = 'taken' | 'lapsed' | 'reshaped' | 'contended' | 'doubt'
 
 export class RegisterLog {
   readonly turns = new Set<Turn>()
+  /** Rights that two PCs had at one time, in words. */
+  readonly twofold: { text: string; atMs: number }[] = []
   readonly #nowMs: () => number
   readonly #histories = new Map<SessionId, History>()
 
@@ -28,19 +41,24 @@ export class RegisterLog {
     this.#nowMs = nowMs
   }
 
-  /** For one life of the peer. */
-  observer(peer: PeerId): (event: RegisterEvent, effects: readonly RegisterEffect[], state: RegisterState) => void {
+  /** For one life of the peer program of that PC. */
+  observer(
+    pc: Pick<SimPc, 'id' | 'name' | 'mono' | 'clock'>
+  ): (event: RegisterEvent, effects: readonly RegisterEffect[], state: RegisterState) => void {
+    const peer = pc.id
     /** Sessions whose slots are being written, by the number of the write. */
     const writing = new Map<number, SessionId>()
     return (event, effects, state) => {
       const touched = new Set<SessionId>()
       const id = idOf(event, writing)
       if (id !== undefined) touched.add(id)
+      // Also of an earlier life of the program: what ran under it has ended.
+      if (event.k === 'give') this.#history(event.id).rights.delete(peer)
       if (event.k === 'wake') for (const session of state.proposer.proposals.keys()) touched.add(session)
       if (event.k === 'msg' && event.msg.t === 'refuse' && event.msg.p.peer !== peer) this.turns.add('contended')
       for (const effect of effects) if (effect.e === 'done') touched.add(effect.id)
       for (const session of touched) this.#asked(session, state)
-      for (const effect of effects) this.#told(effect, peer, writing)
+      for (const effect of effects) this.#told(effect, pc, writing)
     }
   }
 
@@ -63,6 +81,11 @@ export class RegisterLog {
     return configs.some(({ voters, joint }) => lack(voters) || (joint !== undefined && lack(joint)))
   }
 
+  /** That PC counts on the right to run the session now. */
+  holds(id: SessionId, peer: PeerId): boolean {
+    return (this.#histories.get(id)?.rights.get(peer)?.untilMs ?? 0) > this.#nowMs()
+  }
+
   get operations(): number {
     let count = 0
     for (const { ops } of this.#histories.values()) count += ops.size
@@ -75,8 +98,15 @@ export class RegisterLog {
       if (!ops.has(attempt)) ops.set(attempt, newOperation(attempt, change, this.#nowMs()))
   }
 
-  #told(effect: RegisterEffect, peer: PeerId, writing: Map<number, SessionId>): void {
+  #told(
+    effect: RegisterEffect,
+    pc: Pick<SimPc, 'id' | 'name' | 'mono' | 'clock'>,
+    writing: Map<number, SessionId>
+  ): void {
+    const peer = pc.id
     switch (effect.e) {
+      case 'held':
+        return this.#holds(effect.id, pc, effect.epoch, this.#nowMs() + (effect.until - pc.mono) / pc.clock.rate)
       case 'write': {
         writing.set(effect.op, effect.id)
         const { value } = effect.slot
@@ -89,6 +119,7 @@ export class RegisterLog {
       case 'done':
         return this.#done(effect, peer)
       case 'lapsed':
+        this.#history(effect.id).rights.delete(peer)
         return void this.turns.add('lapsed')
       case 'reshaped':
         if (effect.ok) this.turns.add('reshaped')
@@ -113,15 +144,31 @@ export class RegisterLog {
     if (before !== null && before !== peer) this.turns.add('taken')
   }
 
+  /** Nobody counts on a right before all others have stopped counting on theirs, unless a person has said so. */
+  #holds(id: SessionId, { id: peer, name }: Pick<SimPc, 'id' | 'name'>, epoch: number, untilMs: number): void {
+    const { rights } = this.#history(id)
+    const nowMs = this.#nowMs()
+    for (const [other, held] of rights) {
+      const leftMs = held.untilMs - nowMs
+      if (other === peer || leftMs <= 0 || reignOf(held.epoch) !== reignOf(epoch)) continue
+      const text = `${name} had the right to run session ${id.slice(0, 6)} in epoch ${epoch} while another had it for ${Math.ceil(leftMs)} ms more, in epoch ${held.epoch}`
+      this.twofold.push({ text, atMs: nowMs })
+    }
+    rights.set(peer, { epoch, untilMs })
+  }
+
   #history(id: SessionId): History {
     let history = this.#histories.get(id)
     if (history === undefined) {
-      history = { initial: undefined, ops: new Map(), holders: new Map(), configs: new Map() }
+      history = { initial: undefined, ops: new Map(), holders: new Map(), configs: new Map(), rights: new Map() }
       this.#histories.set(id, history)
     }
     return history
   }
 }
+
+/** How often a person had given it to others by then. */
+const reignOf = (epoch: number): number => Math.floor(epoch / REIGN_STEP)
 
 const newOperation = (attempt: string, change: Operation['change'], calledAt: number): Operation => ({
   attempt,

@@ -128,7 +128,8 @@ class Play {
       // who stalls past its leash publishes the end of its own run before it hears that there was another
       excused: (atMs) => this.#excused(atMs, true),
       woke: (peer, atMs) => this.#woke(peer, atMs, atMs),
-      answers: (peer) => mesh.pcs.some((pc) => pc.id === peer && pc.peer?.phase === 'active' && !pc.paused)
+      answers: (peer) => mesh.pcs.some((pc) => pc.id === peer && pc.peer?.phase === 'active' && !pc.paused),
+      holds: (session, peer) => this.#registers.holds(session, peer)
     })
     mesh.watch = this.#watch
     this.#registers = mesh.world.registers = new RegisterLog(() => mesh.nowMs)
@@ -290,6 +291,7 @@ class Play {
     ))
       watch.violate('double run', text, atMs)
     say('register', this.#registers.violations())
+    for (const { text, atMs } of this.#registers.twofold) watch.violate('right', text, atMs)
     const double = doubleRuns(
       mesh.world.runs,
       (atMs) => this.#excused(atMs),

@@ -37,6 +37,8 @@ export interface WatchOptions {
   woke(peer: PeerId, atMs: number): boolean
   /** Its peer program answers now. */
   answers(peer: PeerId): boolean
+  /** That PC has the right to run that strict session. */
+  holds(session: SessionId, peer: PeerId): boolean
 }
 
 export class Watch implements RunWatcher {
@@ -150,7 +152,12 @@ export class Watch implements RunWatcher {
   #fence(session: SessionId, epoch: number, peer: PeerId): void {
     const highest = this.strict.get(session)
     if (highest === undefined) return
-    const { nameOf, nowMs, woke } = this.#options
+    const { nameOf, nowMs, woke, holds } = this.#options
+    if (!holds(session, peer) && !woke(peer, nowMs()))
+      this.violate(
+        'right',
+        `${nameOf(peer)} ran epoch ${epoch} of strict session ${short(session)} without the right to`
+      )
     if (epoch < highest && !woke(peer, nowMs()))
       this.violate(
         'fence',

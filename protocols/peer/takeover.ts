@@ -101,7 +101,9 @@ export class Takeover {
       // The owner may have got further than this keeper has heard, up to a result.
       this.#parts.records.newest(record.id, record.keepers, (now) => {
         if (now !== undefined && isDue(now)) this.#takeOver(now)
-        else this.#parts.strict.giveBack(record.id)
+        // Unless it has been given to this peer meanwhile, and runs under that right.
+        else if (this.#parts.records.all.get(record.id)?.owner !== this.#ctx.self)
+          this.#parts.strict.giveBack(record.id)
       })
     })
   }

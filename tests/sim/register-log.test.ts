@@ -12,7 +12,7 @@ function alone(lies: (answered: number) => boolean = () => false) {
   let nowMs = 0
   let answered = 0
   const log = new RegisterLog(() => nowMs)
-  const observe = log.observer('p0')
+  const observe = log.observer({ id: 'p0', name: 'den', mono: 0, clock: { rate: 1, wallOffsetMs: 0 } })
   const state = createRegisters('0123456789abcdef')
   const random = createRandom(1, 'alone')
   const tell = (event: RegisterEvent): void => {
@@ -60,4 +60,28 @@ test('a right that was given up and taken by its former holder is no change of h
   tell({ k: 'want', id: ID, rank: 0 })
   tell({ k: 'give', id: ID, to: { peer: null, over: false } })
   expect([...log.turns]).not.toContain('taken')
+})
+
+test('two PCs that count on one right are told of, unless the first has given it away or a person has said so', () => {
+  let nowMs = 0
+  const log = new RegisterLog(() => nowMs)
+  const state = createRegisters('0123456789abcdef')
+  const at = (id: string, rate: number) => {
+    const clock = { rate, wallOffsetMs: 0 }
+    const observe = log.observer({ id, name: id, clock, mono: 0 })
+    return {
+      holds: (epoch: number, until: number) => observe({ k: 'wake' }, [{ e: 'held', id: ID, epoch, until }], state),
+      gives: () => observe({ k: 'give', id: ID, to: { peer: null, over: false } }, [], state)
+    }
+  }
+  const [slow, other] = [at('p0', 0.5), at('p1', 1)]
+  slow.holds(1, 1000)
+  nowMs = 1999
+  expect([log.holds(ID, 'p0'), log.holds(ID, 'p1')]).toEqual([true, false])
+  other.holds(2, 5000)
+  expect(log.twofold).toEqual([{ text: expect.stringContaining('for 1 ms more, in epoch 1'), atMs: 1999 }])
+  slow.gives()
+  other.holds(2, 6000)
+  slow.holds(2 ** 40, 5000)
+  expect(log.twofold).toHaveLength(1)
 })

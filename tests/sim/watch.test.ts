@@ -39,7 +39,8 @@ function watch(excused = false, answers = true): { watch: Watch; pass: (ms: numb
     excused: () => excused,
     lies: false,
     woke: () => false,
-    answers: () => answers
+    answers: () => answers,
+    holds: (_session: string, peer: string) => peer !== 'p9'
   }
   return { watch: new Watch(options), pass: (ms) => (nowMs += ms) }
 }
@@ -219,6 +220,17 @@ test('what a strict session does is never done under an older number than before
   one.begins(run(4, 'p0'))
   one.begins(run(1, 'p1'))
   expect(checkers(one)).toEqual(['fence'])
+})
+
+test('a process of a strict session goes on only where the right to run it is', () => {
+  const { watch: one } = watch()
+  const run = (peer: string) => ({ session: ID, epoch: 1, peer, cpuMilli: 1, fromMs: 0, toMs: undefined })
+  one.begins(run('p9'))
+  one.wrote(pc('p0'), record({ spec: { mode: 'strict' } as SessionRecord['spec'] }), 'write')
+  one.begins(run('p0'))
+  expect(one.violations).toEqual([])
+  one.begins(run('p9'))
+  expect(checkers(one)).toEqual(['right'])
 })
 
 /** PCs that hold the given records, each also as the summary that it shows. */
