@@ -135,6 +135,27 @@ export const FAMILIES = {
     faultEveryMs: [5000, 15_000],
     fixed: {}
   },
+  /** Nothing but power that fails while a disk has taken a word and not written it yet. */
+  power: {
+    peers: [3, 4],
+    classes: ['power'],
+    rateError: 0.01,
+    datagrams: false,
+    liveness: true,
+    strictShare: 0.3,
+    faultEveryMs: [4000, 12_000],
+    fixed: { syncMaxMs: 40 }
+  },
+  /** Nothing but hand-overs that break half way. */
+  hands: {
+    peers: [3, 4],
+    classes: ['hands'],
+    rateError: 0.01,
+    datagrams: false,
+    liveness: true,
+    faultEveryMs: [4000, 12_000],
+    fixed: {}
+  },
   calm: { peers: [3, 4, 5], classes: CALM, rateError: 0.01, datagrams: false, liveness: true, fixed: {} },
   arrays: {
     peers: [2, 3, 3, 4, 5],

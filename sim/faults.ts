@@ -11,7 +11,7 @@ import type { Dice, PlanOptions } from './plan.ts'
 import { Liar } from './liar.ts'
 import { createRandom } from './random.ts'
 import { EDGE_SITES, LEASE_SITES } from './lease-sites.ts'
-import { SITES, siteOf } from './sites.ts'
+import { HAND_SITES, POWER_SITES, SITES, siteOf } from './sites.ts'
 import type { SiteName } from './sites.ts'
 
 export type Fault = { atMs: number } & (
@@ -163,7 +163,9 @@ export const DRAWN_FAULTS = {
   lie: (draw, atMs) => [{ k: 'lie', atMs, pc: 0, forMs: draw.log(2000, 60_000), ratio: draw.log(0.01, 1) }],
   site: (draw, atMs) => [site(draw, atMs, Object.keys(SITES) as SiteName[])],
   lease: (draw, atMs) => [site(draw, atMs, Object.keys(LEASE_SITES) as SiteName[])],
-  edge: (draw, atMs) => [site(draw, atMs, EDGE_SITES)]
+  edge: (draw, atMs) => [site(draw, atMs, EDGE_SITES)],
+  power: (draw, atMs) => [site(draw, atMs, POWER_SITES)],
+  hands: (draw, atMs) => [site(draw, atMs, HAND_SITES)]
 } as const satisfies Record<string, Draw>
 export type FaultClass = keyof typeof DRAWN_FAULTS
 

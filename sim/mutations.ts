@@ -79,12 +79,6 @@ export const MUTATIONS: readonly Mutation[] = [
     families: ['calm']
   },
   {
-    name: 'takeover raises the epoch by one',
-    file: TAKEOVER,
-    find: 'epoch: record.epoch + 2 }',
-    replace: 'epoch: record.epoch + 1 }'
-  },
-  {
     name: 'takeover looks at the owner only, not at the runner',
     file: KEEPERS,
     find: 'if (ownerGoneMs === undefined || runnerGoneMs === undefined) return undefined',
@@ -94,7 +88,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a keeper answers before its disk has the record',
     file: RECORDS,
     find: 'this.#write(merged, writeOnce(merged), done)',
-    replace: 'this.#write(merged, writeOnce(merged), () => {}); done()'
+    replace: 'this.#write(merged, writeOnce(merged), () => {}); done()',
+    families: ['power']
   },
   {
     name: 'the owner counts its own copy before it is on disk',
@@ -178,19 +173,22 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'another worker is bound as soon as the first is missed',
     file: PLACER,
     find: 'if (gone !== undefined && gone >= TAKEOVER_AFTER_MS)',
-    replace: 'if (gone !== undefined)'
+    replace: 'if (gone !== undefined)',
+    families: ['hands']
   },
   {
     name: 'another worker is bound when the link to the first breaks',
     file: PLACER,
     find: "if (placing.phase !== 'reserving' || asked === undefined || asked.state === 'refused') continue",
-    replace: "placing.phase = 'reserving'\n      if (asked === undefined || asked.state === 'refused') continue"
+    replace: "placing.phase = 'reserving'\n      if (asked === undefined || asked.state === 'refused') continue",
+    families: ['hands']
   },
   {
     name: 'a bind that comes again is refused',
     file: SESSIONS,
     find: 'if (mine !== undefined && mine.owner === self && mine.epoch > record.epoch) {',
-    replace: 'if (false) {'
+    replace: 'if (false) {',
+    families: ['hands']
   },
   {
     name: 'a worker that is bound does not raise the epoch',

@@ -59,6 +59,16 @@ export const SITES = {
   'worker dies after bind': { disturbs: false, hits: sends('bind'), act: cutOff(receiver) },
   'worker dies after bound': { disturbs: false, hits: sends('bound'), act: cutOff(of) },
   'submitter dies before bound': { disturbs: false, hits: sends('bound'), act: cutOff(receiver) },
+  /** It runs the session, nobody has heard that it does, and its process outlives the program for as long as the leash. */
+  'worker starts unheard and its program ends': {
+    disturbs: false,
+    hits: sends('bind'),
+    act: (sites, m, fault) => {
+      const worker = receiver(m)
+      sites.block([worker], sites.others(worker), 150)
+      sites.later(120, () => sites.kill(worker, fault))
+    }
+  },
   'bind is lost': { disturbs: false, hits: sends('bind'), act: reset },
   'bound is lost': { disturbs: false, hits: sends('bound'), act: reset },
   'ack is lost': { disturbs: false, hits: sends('ack'), act: reset },
@@ -111,6 +121,24 @@ export const SITES = {
     act: (sites, m, fault) => sites.stall(receiver(m), fault.forMs / 4, 0)
   }
 } as const satisfies Record<string, Site>
+/** One has asked another to run a session, and does not know whether it does. */
+export const HAND_SITES = [
+  'submitter dies after bind',
+  'worker dies after bind',
+  'worker dies after bound',
+  'submitter dies before bound',
+  'worker starts unheard and its program ends',
+  'bind is lost',
+  'bound is lost'
+] as const satisfies readonly (keyof typeof SITES)[]
+/** A disk has taken a word and not written it, or written it and nobody has heard. */
+export const POWER_SITES = [
+  'synced, unanswered',
+  'written, unsynced',
+  'submitter dies when it has accepted',
+  'all lose power when one has accepted',
+  'peer dies when the end is written'
+] as const satisfies readonly (keyof typeof SITES)[]
 export type SiteName = keyof typeof SITES | keyof typeof LEASE_SITES
 const ALL: Record<SiteName, Site> = { ...SITES, ...LEASE_SITES }
 export const siteOf = ({ site }: SiteFault): Site => ALL[site]
