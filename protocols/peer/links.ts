@@ -73,9 +73,12 @@ export class Links {
   readonly #addresses = new Map<PeerId, string>()
   readonly #waiting: Waiting
   readonly #formed: boolean
+  /** Clock.mono: since when this peer listens. */
+  #startedAt: number
 
   constructor(ports: PeerPorts, effects: Effects, journal: Journal, options: LinkOptions, hooks: LinkHooks) {
     this.#ports = ports
+    this.#startedAt = ports.clock.mono()
     this.#effects = effects
     this.#journal = journal
     this.#hooks = hooks
@@ -158,7 +161,8 @@ export class Links {
     // Seconds lie between two words of one member, so its last word says little about when it went: what counts is when
     // somebody first missed it, or since when this peer has listened at all. It was gone by then, and all heard of it together.
     const missedAt = known.state === 'dead' && known.missedAt > 0 ? known.missedAt : known.since
-    return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt)
+    // Whom the disk remembers as dead may be back, and others may have looked after what it left.
+    return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt, this.#startedAt)
   }
 
   // ---- what happens to it ----
@@ -177,6 +181,7 @@ export class Links {
     })
   }
   start(): void {
+    this.#startedAt = this.#ports.clock.mono()
     this.#runMembership({ k: 'start' })
   }
   leave(forever: boolean): void {
