@@ -2,7 +2,6 @@
  * Every fault that a plan may hold (PROTOCOLS.md 2.8.3): how each class is drawn, what it is called, and what it does to
  * the PCs. A fault mends itself when its time is over; one that finds nothing to break does nothing.
  */
-import type { Peer } from '../protocols/peer/index.ts'
 import type { PeerId } from '../protocols/ports.ts'
 import { FINAL_STATES } from '../protocols/session/index.ts'
 import type { LinkShape } from './fabric.ts'
@@ -16,7 +15,7 @@ import { HAND_SITES, POWER_SITES, SITES, siteOf } from './sites.ts'
 import type { SiteName } from './sites.ts'
 
 /** Whether a program that stands still goes on is looked at this often. */
-const WISH_AGAIN_MS = 10
+const AWAKE_LOOK_MS = 10
 
 export type Fault = { atMs: number } & (
   | { k: 'cut'; left: number[]; right: number[]; forMs: number }
@@ -315,16 +314,21 @@ function strikeOne(
       liars.set(pc.station, liar)
       return later(() => liars.get(pc.station) === liar && liars.delete(pc.station))
     }
-    case 'owner':
-      wish(mesh, pc, (sessions) => sessions.pause())
-      return later(() => wish(mesh, pc, (sessions) => sessions.resume()))
+    case 'owner': {
+      let wanted = true
+      whenAwake(mesh, pc, () => wanted && pc.peer?.sessions.pause())
+      return later(() => {
+        wanted = false
+        whenAwake(mesh, pc, () => pc.peer?.sessions.resume())
+      })
+    }
   }
 }
 
-/** What its owner asks of a PC. A program that stands still does it when it goes on. */
-function wish(mesh: SimMesh, pc: SimPc, act: (sessions: Peer['sessions']) => void): void {
-  if (pc.paused) mesh.world.timeline.at(WISH_AGAIN_MS, () => wish(mesh, pc, act))
-  else if (pc.peer !== undefined) act(pc.peer.sessions)
+/** What is asked of a program that stands still it does when it goes on. */
+function whenAwake(mesh: SimMesh, pc: SimPc, act: () => void): void {
+  if (pc.paused) mesh.world.timeline.at(AWAKE_LOOK_MS, () => whenAwake(mesh, pc, act))
+  else act()
 }
 
 function rekeep({ peer, id: self, paused }: SimPc, voters: readonly PeerId[]): void {

@@ -194,13 +194,21 @@ export class SimNetwork implements Network {
     const there = this.fabric.at(address)
     if (there === undefined || there === this.station) return next(silence, DIAL_TIMEOUT_MS)
     const tripMs = this.fabric.latencyMs(this.station, there)
-    this.#process.setTimeout(() => {
+    const { timeline } = this.#process
+    let openMs = DIAL_TIMEOUT_MS
+    const arrived = (): void => {
       if (!this.#dials.has(peer)) return
-      if (!this.fabric.reachesBothWays(this.station, there) || there.program?.paused === true)
-        return next(silence, DIAL_TIMEOUT_MS)
+      // Its system has taken the call: a program that stands still answers when it goes on.
+      const stallMs = Math.max(0, (there.program?.pausedUntilMs ?? 0) - timeline.nowMs)
+      if (!this.fabric.reachesBothWays(this.station, there) || stallMs > openMs) return next(silence, openMs)
+      if (stallMs > 0) {
+        openMs -= stallMs
+        return void this.#process.setTimeout(arrived, stallMs)
+      }
       const failure = this.#call(peer, there, address)
       if (failure !== undefined) next(failure, tripMs)
-    }, tripMs * HANDSHAKE_TRIPS)
+    }
+    this.#process.setTimeout(arrived, tripMs * HANDSHAKE_TRIPS)
   }
 
   /** The handshake is through: a link, or why not. */

@@ -51,7 +51,8 @@ export function reshape(
   withinMs: number,
   name: Name
 ): ReshapeEffect[] {
-  if (state.running.has(id)) return [{ e: 'reshaped', id, ok: false, cfg: undefined }]
+  if (state.running.has(id) || target.length > REGISTER_LIMITS.votersMax)
+    return [{ e: 'reshaped', id, ok: false, cfg: undefined }]
   const until = env.now + withinMs
   const run: Reshape = { id, target, step: 'reading', cfg: undefined, joined: new Set(), open: undefined, until }
   state.running.set(id, run)

@@ -55,7 +55,9 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['arrays', 20_645, 'a dropped chunk that ended late took along the run of the same task that was given out anew'],
   ['pair', 91_004, 'a report of sessiond that had crossed an order made a child that was starting count as gone'],
   ['lease', 755, 'a change of voters asked for before the register was there took the answer of its creation'],
-  ['calm', 20_098, 'a keeper that woke alone ran a session again of whose end nobody who was up could know']
+  ['calm', 20_098, 'a keeper that woke alone ran a session again of whose end nobody who was up could know'],
+  ['calm', 200_023, 'a PC that was back took over at once from one that its disk remembered as dead'],
+  ['strict', 210_070, 'more voters were asked for than a register may have, and the others took its word for damaged']
 ])('%s %i: %s', { timeout: 60_000 }, (family, seed, _, faultPhaseMs) => {
   const { violations } = play(expand(seed, family, faultPhaseMs))
   expect(violations, `again: omega sim replay --family ${family} --seed ${seed}`).toEqual([])
