@@ -15,9 +15,8 @@ import type { TopicName } from './topics.ts'
 export function take(t: Turn, bytes: Uint8Array, from: PeerId): void {
   const { s } = t
   const id = entryId(bytes)
-  const short = shortId(id)
-  if (s.byId.get(short)?.id === id) return void markTold(s, id, s.links.get(from))
-  s.pulled.delete(short)
+  if (s.known.has(id)) return void markTold(s, id, s.links.get(from))
+  s.pulled.delete(shortId(id))
   if (s.parked.has(id)) return
   const proven = recallGenuine(bytes, s.options.crypto)
   const signed = proven ?? readEntry(bytes)
@@ -63,12 +62,12 @@ export function drop(t: Turn, key: string): void {
   const { epoch, seq, author, place, id } = held
   const ghost = { epoch, seq, author, place, id }
   s.ghosts.set(key, ghost)
-  s.byId.set(shortId(id), ghost)
+  s.known.drop(id)
   if (TOPICS[held.topic].durable) t.out.push({ e: 'unkeep', key })
   if (s.ghosts.size <= s.cfg.ghostsMax) return
   const [oldest, old] = s.ghosts.entries().next().value!
   s.ghosts.delete(oldest)
-  forgetId(s, old.id)
+  s.known.forget(old.id)
 }
 
 /** Looks again at entries that came before the news of their author did. */
@@ -122,16 +121,16 @@ export function isStale(s: GossipState, signed: Entry): boolean {
 
 function hold(t: Turn, entry: Entry, from: PeerId | undefined): void {
   const { s, env } = t
-  const { topic, key, id } = entry
+  const { topic, key } = entry
   const held = s.topics.get(topic)!
   const was = held.get(key)
   const old = was ?? s.ghosts.get(key)
-  if (old !== undefined) forgetId(s, old.id)
   if (was !== undefined) unqueue(s, was.id)
   else s.ghosts.delete(key)
+  if (old !== undefined) s.known.forget(old.id)
   held.set(key, entry)
   if (TOPICS[topic].expireMs !== Infinity) arrivalsOf(s, topic).set(key, Math.floor(env.now))
-  s.byId.set(shortId(id), entry)
+  s.known.hold(entry)
   t.out.push({ e: 'entry', entry, was, from })
 }
 
@@ -139,10 +138,6 @@ function arrivalsOf(s: GossipState, topic: TopicName): Map<string, number> {
   let arrivals = s.arrivals.get(topic)
   if (arrivals === undefined) s.arrivals.set(topic, (arrivals = new Map()))
   return arrivals
-}
-
-function forgetId(s: GossipState, id: number): void {
-  if (s.byId.get(shortId(id))?.id === id) s.byId.delete(shortId(id))
 }
 
 function heldAt(s: GossipState, key: string): Entry | undefined {

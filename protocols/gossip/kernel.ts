@@ -10,7 +10,6 @@ import { accept, drop, expire, isFull, isStale, load, retryParked, take } from '
 import { onIds, onPull } from './lazy.ts'
 import { flush, onTick } from './push.ts'
 import { beginCompare, onCompareTimer, onHave, onRepairTimer, onSum, onWant } from './repair.ts'
-import { dropSlot, freeSlot } from './slots.ts'
 import { arm, count } from './state.ts'
 import type { GossipEffect, GossipEvent, GossipState, Turn } from './state.ts'
 import { TOPICS, topicOf } from './topics.ts'
@@ -81,10 +80,19 @@ function onTimer(t: Turn, tag: string): void {
 function linkUp(t: Turn, peer: PeerId): void {
   const { s, env } = t
   if (s.links.has(peer)) return
-  const slot = freeSlot(s.links.values())
+  const slot = freeSlot(s)
   const link = { slot, compared: false, tokens: s.cfg.burstBytes, tokensAt: env.now }
   s.links.set(peer, link)
   beginCompare(t, peer, link)
+}
+
+/** The lowest number that no link has. */
+function freeSlot(s: GossipState): number {
+  const taken = new Set<number>()
+  for (const { slot } of s.links.values()) taken.add(slot)
+  let free = 0
+  while (taken.has(free)) free++
+  return free
 }
 
 function linkDown(t: Turn, peer: PeerId): void {
@@ -93,7 +101,7 @@ function linkDown(t: Turn, peer: PeerId): void {
   t.s.links.delete(peer)
   t.s.backlog.delete(peer)
   if (t.s.links.size === 0) t.s.outbox.clear()
-  for (const { told } of t.s.outbox.values()) dropSlot(told, link.slot)
+  else t.s.outbox.dropSlot(link.slot)
 }
 
 function put(t: Turn, key: string, epoch: number, seq: number, body: Uint8Array): void {

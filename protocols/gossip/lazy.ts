@@ -26,8 +26,11 @@ export function onIds(t: Turn, from: PeerId, bytes: Uint8Array): void {
   if (link === undefined) return
   const missing: number[] = []
   for (const id of unpacked(bytes)) {
+    if (s.known.has(id)) {
+      markTold(s, id, link)
+      continue
+    }
     const short = shortId(id)
-    if (markTold(s, id, link) || s.byId.get(short)?.id === id) continue
     if (!s.parked.has(id) && isDue(t, short)) {
       s.pulled.set(short, env.now)
       missing.push(id)
@@ -42,8 +45,8 @@ export function onPull(t: Turn, from: PeerId, bytes: Uint8Array): void {
   if (!t.s.links.has(from)) return
   const keys: string[] = []
   for (const id of unpacked(bytes)) {
-    const known = t.s.byId.get(shortId(id))
-    if (known?.id === id && 'key' in known) keys.push(known.key)
+    const held = t.s.known.entry(id)
+    if (held !== undefined) keys.push(held.key)
   }
   if (keys.length > 0) owe(t, from, keys)
 }

@@ -3,12 +3,11 @@
  * which are not told again: what many neighbours repeat is known already. With three neighbours or fewer it goes to all of them at once. Each neighbour has a budget of bytes.
  */
 import type { PeerId } from '../ports.ts'
-import { shortId } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { isLarge, tell } from './lazy.ts'
-import { addSlot, hasSlot, noSlots } from './slots.ts'
+import { NONE } from './numbers.ts'
 import { arm, entry, send } from './state.ts'
-import type { Budget, GossipState, Link, Outgoing, Turn } from './state.ts'
+import type { Budget, GossipState, Link, Turn } from './state.ts'
 import { TOPICS, topicOf } from './topics.ts'
 
 /** CBOR head of one entry in a message. */
@@ -23,26 +22,23 @@ export function enqueue(t: Turn, fresh: Entry, from: PeerId | undefined, answere
   const { s } = t
   if (s.links.size === 0) return
   const sends = answered ? Math.max(0, sendLimit(t) - s.cfg.fanout) : 0
-  const told = noSlots()
-  const { rank, lazy } = TOPICS[fresh.topic]
-  s.outbox.set(shortId(fresh.id), { entry: fresh, rank, lazy, sends, told })
+  const at = s.outbox.add(fresh, sends)
   const sender = from === undefined ? undefined : s.links.get(from)
-  if (sender !== undefined) addSlot(told, sender.slot)
+  if (sender !== undefined) s.outbox.tell(at, sender.slot)
   const author = s.links.get(fresh.author)
-  if (author !== undefined) addSlot(told, author.slot)
+  if (author !== undefined) s.outbox.tell(at, author.slot)
 }
 
-/** That neighbour has it. False when the entry is not under way. */
-export function markTold(s: GossipState, id: number, link: Link | undefined): boolean {
-  const outgoing = s.outbox.get(shortId(id))
-  if (outgoing === undefined || outgoing.entry.id !== id) return false
-  if (link !== undefined) addSlot(outgoing.told, link.slot)
-  return true
+/** That neighbour has it: it is not told again, should the entry be under way. */
+export function markTold(s: GossipState, id: number, link: Link | undefined): void {
+  const at = s.outbox.find(id)
+  if (at !== NONE && link !== undefined) s.outbox.tell(at, link.slot)
 }
 
 /** There is a newer version of it, or none. */
 export function unqueue(s: GossipState, id: number): void {
-  if (s.outbox.get(shortId(id))?.entry.id === id) s.outbox.delete(shortId(id))
+  const at = s.outbox.find(id)
+  if (at !== NONE) s.outbox.remove(at)
 }
 
 /** After each step: few neighbours are told at once, many on the next tick. */
@@ -87,34 +83,37 @@ function pushNew(t: Turn, targets: readonly PeerId[]): void {
   const { s } = t
   const limit = sendLimit(t)
   const large = isLarge(t)
-  const waiting = [...s.outbox.values()]
-  if (isTight(t, waiting, targets, large)) waiting.sort((a, b) => a.rank - b.rank || a.sends - b.sends)
+  const { outbox } = s
+  const waiting = outbox.places()
+  if (isTight(t, waiting, targets, large))
+    waiting.sort((a, b) => rankOf(outbox.entry(a)) - rankOf(outbox.entry(b)) || outbox.sends(a) - outbox.sends(b))
   for (const to of targets) {
     const link = s.links.get(to)
     if (link !== undefined) pushTo(t, to, link, waiting, limit, large)
   }
-  for (const one of waiting) {
-    const most = large && one.lazy ? LAZY_FACTOR * limit : limit
-    if (one.sends >= most || one.told.size >= Math.min(most, s.links.size)) unqueue(s, one.entry.id)
+  for (const at of waiting) {
+    const most = large && isLazy(outbox.entry(at)) ? LAZY_FACTOR * limit : limit
+    if (outbox.sends(at) >= most || outbox.had(at) >= Math.min(most, s.links.size)) outbox.remove(at)
   }
 }
 
-function pushTo(t: Turn, to: PeerId, link: Link, waiting: readonly Outgoing[], limit: number, large: boolean): void {
+function pushTo(t: Turn, to: PeerId, link: Link, waiting: readonly number[], limit: number, large: boolean): void {
+  const { outbox } = t.s
   let left = Math.min(available(t, link), t.s.cfg.frameBytes)
   const g: Uint8Array[] = []
   const ids: Entry[] = []
-  for (const one of waiting) {
-    if (hasSlot(one.told, link.slot)) continue
-    const byId = large && one.lazy
+  for (const at of waiting) {
+    if (outbox.isTold(at, link.slot)) continue
+    const one = outbox.entry(at)
+    const byId = large && isLazy(one)
     const most = byId ? LAZY_FACTOR * limit : limit
     const cost = costOf(one, byId)
-    if (cost > left || one.sends >= most || one.told.size >= most) continue
+    if (cost > left || outbox.sends(at) >= most || outbox.had(at) >= most) continue
     if (g.length >= t.s.cfg.itemsMax || ids.length >= t.s.cfg.numbersMax) break
     left -= cost
-    if (byId) ids.push(one.entry)
-    else g.push(one.entry.bytes)
-    one.sends++
-    addSlot(one.told, link.slot)
+    if (byId) ids.push(one)
+    else g.push(one.bytes)
+    outbox.sent(at, link.slot)
     charge(t, link, cost)
   }
   if (ids.length > 0) tell(t, to, ids)
@@ -171,15 +170,26 @@ function rankOfKey(key: string): number {
   return topic === undefined ? Infinity : TOPICS[topic].rank
 }
 
-function costOf({ entry }: Outgoing, byId: boolean): number {
-  return byId ? ID_BYTES : entry.bytes.length + HEAD_BYTES
+function rankOf(one: Entry): number {
+  return TOPICS[one.topic].rank
+}
+
+function isLazy(one: Entry): boolean {
+  return TOPICS[one.topic].lazy
+}
+
+function costOf(one: Entry, byId: boolean): number {
+  return byId ? ID_BYTES : one.bytes.length + HEAD_BYTES
 }
 
 /** Not all that waits may fit: then it matters what goes first. */
-function isTight(t: Turn, waiting: readonly Outgoing[], targets: readonly PeerId[], large: boolean): boolean {
+function isTight(t: Turn, waiting: readonly number[], targets: readonly PeerId[], large: boolean): boolean {
   const { s } = t
   let bytes = 0
-  for (const one of waiting) bytes += costOf(one, large && one.lazy)
+  for (const at of waiting) {
+    const one = s.outbox.entry(at)
+    bytes += costOf(one, large && isLazy(one))
+  }
   if (waiting.length > s.cfg.itemsMax || bytes > s.cfg.frameBytes) return true
   return targets.some((to) => available(t, s.links.get(to)!) < targets.length * bytes)
 }

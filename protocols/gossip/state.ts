@@ -3,7 +3,9 @@ import type { Env, KernelEffect, KernelEvent } from '../kernel.ts'
 import type { Crypto, PeerId } from '../ports.ts'
 import type { Ranged } from '../ranges.ts'
 import type { Entry, Version } from './entry.ts'
-import type { Slots } from './slots.ts'
+import { Known } from './known.ts'
+import { numbersFor } from './numbers.ts'
+import { Outbox } from './outbox.ts'
 import { TOPICS, topicOf } from './topics.ts'
 import type { TopicName } from './topics.ts'
 import { GOSSIP } from './wire.ts'
@@ -45,17 +47,6 @@ export type GossipEffect =
   /** Dropped because nobody renewed it for its topic's time. */
   | { e: 'expired'; entry: Entry }
 
-/** An entry on its way out. */
-export interface Outgoing {
-  readonly entry: Entry
-  /** Of its topic. */
-  readonly rank: number
-  readonly lazy: boolean
-  sends: number
-  /** Neighbours that have it: it came from them or went to them. */
-  readonly told: Slots
-}
-
 /** Bytes that may be sent now. */
 export interface Budget {
   tokens: number
@@ -84,12 +75,11 @@ export interface GossipState {
   readonly topics: Map<TopicName, Map<string, Entry>>
   /** env.now of arrival, in whole ms, by topic and key, where it counts. */
   readonly arrivals: Map<TopicName, Map<string, number>>
-  /** What is held, and ghosts, by shortId. */
-  readonly byId: Map<number, Entry | Ghost>
+  /** What is held, and ghosts. */
+  readonly known: Known
   readonly ghosts: Map<string, Ghost>
   readonly links: Map<PeerId, Link>
-  /** By shortId. */
-  readonly outbox: Map<number, Outgoing>
+  readonly outbox: Outbox
   /** Keys that neighbours asked for. */
   readonly backlog: Map<PeerId, Set<string>>
   /** Keys asked for: version and when. */
@@ -113,15 +103,16 @@ export interface Turn {
 }
 
 export function createGossip(options: GossipOptions): GossipState {
+  const known = new Known(numbersFor(options.crypto))
   return {
     options,
     cfg: { ...GOSSIP, ...options.settings },
     topics: new Map((Object.keys(TOPICS) as TopicName[]).map((name) => [name, new Map()])),
     arrivals: new Map(),
-    byId: new Map(),
+    known,
     ghosts: new Map(),
     links: new Map(),
-    outbox: new Map(),
+    outbox: new Outbox(known),
     backlog: new Map(),
     wanted: new Map(),
     pulled: new Map(),
