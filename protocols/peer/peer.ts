@@ -13,8 +13,8 @@ import type { AdDynamic, AdStatic, Entry } from '../gossip/index.ts'
 import type { Certificate } from '../joining/index.ts'
 import { MemFrame } from '../membership/index.ts'
 import type { Member } from '../membership/index.ts'
-import { PlacementView, SchedFrame } from '../placement/index.ts'
-import type { Offer } from '../placement/index.ts'
+import { SchedFrame } from '../placement/index.ts'
+import type { Offer, PlacementView } from '../placement/index.ts'
 import type { DownReason, NetworkHandler, PeerId, Plane, SessionId } from '../ports.ts'
 import { isRegisterFrame, RegisterFrame } from '../register/index.ts'
 import { compareVersion, decodeTie, encodeTie, RecordWire, RegFrame, taskSession, TIE_KEY } from '../session/index.ts'
@@ -58,7 +58,6 @@ export class Peer {
   readonly sessions: Sessions
   readonly channels: Channels
   readonly rpc: Rpc
-  readonly view = new PlacementView()
   readonly #ports: PeerPorts
   readonly #journal: Journal
   readonly #effects: Effects
@@ -103,7 +102,7 @@ export class Peer {
     this.rpc = new Rpc(ctx)
     this.#rights = new Rights(ctx, sessions.strict.registers, this.rpc)
     const { clock, random } = ports
-    this.#readings = new Readings({ self: this.self, clock, random, board, links, view: this.view, sessions })
+    this.#readings = new Readings({ self: this.self, clock, random, board, links, sessions })
     this.#life = createActor(peerMachine, {
       input: {
         do: {
@@ -145,6 +144,11 @@ export class Peer {
     const value = this.#life.getSnapshot().value
     if (value === 'loading' || value === 'failed') return 'starting'
     return typeof value === 'object' ? 'active' : 'draining'
+  }
+
+  /** What a submitter knows of every peer. */
+  get view(): PlacementView {
+    return this.#readings.view
   }
 
   get isolated(): boolean {
@@ -411,7 +415,7 @@ export class Peer {
     if (now === 'forgotten') {
       this.#readings.forget(peer)
     } else {
-      this.#readings.viewRow(peer)
+      this.#readings.memberChanged(peer)
     }
     // In a large mesh nobody else would make the link over which the records are compared.
     if (now === 'alive' && !this.#links.has(peer) && this.sessions.records.concern(peer)) this.#links.want(peer)
@@ -443,10 +447,13 @@ export class Peer {
   }
 
   #context(): PeerContext {
+    const readings = (): Readings => this.#readings
     return {
       ports: this.#ports,
       self: this.self,
-      view: this.view,
+      get view() {
+        return readings().view
+      },
       send: (to, plane, message) => this.#effects.send(to, plane, message),
       reachable: (peer) => this.#links.reaches(peer),
       link: (peer) => this.#links.want(peer),

@@ -12,7 +12,8 @@ import {
   shouldAdvertise
 } from '../gossip/index.ts'
 import type { AdDynamic, AdStatic, Entry } from '../gossip/index.ts'
-import type { Offer, PlacementView } from '../placement/index.ts'
+import { PlacementView } from '../placement/index.ts'
+import type { Offer } from '../placement/index.ts'
 import type { Clock, PeerId, Random, SessionId } from '../ports.ts'
 import type { SessionRecord } from '../session/index.ts'
 import type { Board } from './board.ts'
@@ -30,13 +31,18 @@ export interface AdView {
   at: number
 }
 
+interface Ad extends AdView {
+  readonly peer: PeerId
+  /** The view has not been told of it. */
+  isNew: boolean
+}
+
 interface Parts {
   self: PeerId
   clock: Clock
   random: Random
   board: Board
   links: Links
-  view: PlacementView
   sessions: {
     readonly admission: { paused: boolean; draining: boolean; offer: Offer }
     readonly forks: ReadonlyMap<SessionId, number>
@@ -47,7 +53,10 @@ interface Parts {
 
 export class Readings {
   readonly #parts: Parts
-  readonly #ads = new Map<PeerId, AdView>()
+  readonly #ads = new Map<PeerId, Ad>()
+  readonly #view = new PlacementView()
+  /** Whose rows in the view are to be written before it is looked at: readings come far more often. */
+  #untold: Ad[] = []
   #advertisedAt = -Infinity
   #patience = 1
   #advertised: AdDynamic | undefined
@@ -59,6 +68,11 @@ export class Readings {
 
   of(peer: PeerId): AdView | undefined {
     return this.#ads.get(peer)
+  }
+
+  get view(): PlacementView {
+    if (this.#untold.length > 0) this.#bringUp()
+    return this.#view
   }
 
   /** PCs that keep an older run of the session frozen. */
@@ -108,7 +122,7 @@ export class Readings {
       ad.dynamic = decodeAdDynamic(found.body)
       ad.at = this.#parts.clock.mono()
     }
-    this.viewRow(peer)
+    this.#tell(ad)
   }
 
   /** Nothing was heard of its load for too long. */
@@ -118,17 +132,35 @@ export class Readings {
   }
 
   forget(peer: PeerId): void {
-    this.#parts.view.remove(peer)
+    this.view.remove(peer)
     this.#ads.delete(peer)
   }
 
-  /** One row of the placement view from membership and the peer's ad. */
-  viewRow(peer: PeerId): void {
-    const known = this.#parts.links.member(peer)
+  /** Membership says something else of the peer. */
+  memberChanged(peer: PeerId): void {
     const ad = this.#ads.get(peer)
-    if (known === undefined || ad?.static === undefined) return
-    const { dynamic } = ad
-    this.#parts.view.put({
+    if (ad !== undefined) this.#tell(ad)
+  }
+
+  #tell(ad: Ad): void {
+    if (ad.isNew || ad.static === undefined) return
+    ad.isNew = true
+    this.#untold.push(ad)
+  }
+
+  #bringUp(): void {
+    for (const ad of this.#untold.splice(0)) {
+      ad.isNew = false
+      this.#viewRow(ad)
+    }
+  }
+
+  /** One row of the placement view from membership and the peer's ad. */
+  #viewRow(ad: Ad): void {
+    const { peer, dynamic } = ad
+    const known = this.#parts.links.member(peer)
+    if (known === undefined || ad.static === undefined) return
+    this.#view.put({
       peer,
       name: known.name,
       alive: peer === this.#parts.self || known.state === 'alive',
@@ -144,9 +176,10 @@ export class Readings {
     })
   }
 
-  #adOf(peer: PeerId): AdView {
+  #adOf(peer: PeerId): Ad {
     let ad = this.#ads.get(peer)
-    if (ad === undefined) this.#ads.set(peer, (ad = { static: undefined, dynamic: undefined, at: -Infinity }))
+    if (ad === undefined)
+      this.#ads.set(peer, (ad = { peer, static: undefined, dynamic: undefined, at: -Infinity, isNew: false }))
     return ad
   }
 
