@@ -24,11 +24,13 @@ export interface Cargo {
   bytes: number
   /** What kind of message it is, for the trace and for those who watch. */
   kind: string
+  /** When it is at the other end, once it is on the cable. */
+  atMs: number
 }
 
 interface Lane {
   plane: Plane
-  frames: (Cargo & { atMs: number })[]
+  frames: Cargo[]
   queuedBytes: number
   lastAtMs: number
   timer: Entry | undefined
@@ -45,7 +47,7 @@ export class LinkEnd {
   far!: LinkEnd
   readonly net: SimNetwork
   readonly inbound: boolean
-  readonly #lanes = new Map<Plane, Lane>()
+  readonly #lanes: Partial<Record<Plane, Lane>> = {}
   readonly #random: Random
   readonly #latencyMs: number
   /** Of this PC when the connection was made; it does not survive a change. */
@@ -83,7 +85,8 @@ export class LinkEnd {
     if (shape.datagrams !== undefined && plane !== 'hello') return this.#throw(lane, cargo, arrivesMs, shape.datagrams)
     lane.lastAtMs = Math.max(lane.lastAtMs, arrivesMs)
     lane.queuedBytes += bytes
-    lane.frames.push({ load: cargo.load, bytes, kind: cargo.kind, atMs: lane.lastAtMs })
+    cargo.atMs = lane.lastAtMs
+    lane.frames.push(cargo)
     if (lane.frames.length === 1) this.#arm(lane)
     return true
   }
@@ -127,14 +130,17 @@ export class LinkEnd {
   close(why: DownReason): void {
     this.state = 'closed'
     const { timeline } = this.net.fabric
-    const lastMs = Math.max(timeline.nowMs + this.#latencyMs, ...[...this.#lanes.values()].map((lane) => lane.lastAtMs))
+    const lastMs = Math.max(
+      timeline.nowMs + this.#latencyMs,
+      ...Object.values(this.#lanes).map((lane) => lane.lastAtMs)
+    )
     timeline.at(lastMs - timeline.nowMs, () => this.#sayFarewell(why))
   }
 
   /** The program is gone: what has not left the PC is lost. With power the OS resets the connection, without nothing does. */
   abandon(powered: boolean): void {
     this.state = 'closed'
-    for (const lane of this.#lanes.values()) this.#drop(lane)
+    for (const lane of Object.values(this.#lanes)) this.#drop(lane)
     if (powered) this.net.fabric.timeline.at(this.#latencyMs, () => this.#sayFarewell('reset'))
   }
 
@@ -142,7 +148,7 @@ export class LinkEnd {
   resume(blockedMs: number): void {
     const { timeline } = this.net.fabric
     const resendMs = this.#random.float() * Math.min(blockedMs, RESEND_MAX_MS)
-    for (const lane of this.#lanes.values()) {
+    for (const lane of Object.values(this.#lanes)) {
       if (lane.frames.length > 0 && lane.timer === undefined) lane.timer = timeline.at(resendMs, lane.due)
     }
     this.far.#receipt()
@@ -151,13 +157,13 @@ export class LinkEnd {
   /** The far side took its decision on this connection: what waited there for it may pass now. */
   admitted(): void {
     for (const plane of PLANES) {
-      const lane = this.far.#lanes.get(plane)
+      const lane = this.far.#lanes[plane]
       if (lane !== undefined && lane.frames.length > 0 && lane.timer === undefined) this.far.#arm(lane)
     }
   }
 
   #lane(plane: Plane): Lane {
-    let lane = this.#lanes.get(plane)
+    let lane = this.#lanes[plane]
     if (lane === undefined) {
       const fresh: Lane = {
         plane,
@@ -168,7 +174,7 @@ export class LinkEnd {
         due: () => this.#deliver(fresh),
         refused: false
       }
-      this.#lanes.set(plane, (lane = fresh))
+      this.#lanes[plane] = lane = fresh
     }
     return lane
   }
@@ -219,7 +225,7 @@ export class LinkEnd {
     if (this.#giveUp !== undefined) return
     this.#giveUp = this.net.fabric.timeline.at(GIVE_UP_MS, () => {
       this.#giveUp = undefined
-      const stuck = [...this.#lanes.values()].some((lane) => lane.frames.length > 0 && lane.timer === undefined)
+      const stuck = Object.values(this.#lanes).some((lane) => lane.frames.length > 0 && lane.timer === undefined)
       if (stuck) this.net.lose(this, 'timeout')
     })
   }

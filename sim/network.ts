@@ -70,7 +70,7 @@ export class SimNetwork implements Network {
   send(peer: PeerId, plane: Plane, frame: Uint8Array): boolean {
     if (frame.length > FRAME_MAX)
       throw new RangeError(`a frame has at most ${FRAME_MAX} bytes, this one ${frame.length}`)
-    return this.#post(peer, plane, { load: frame.slice(), bytes: frame.length, kind: plane })
+    return this.#post(peer, plane, { load: frame.slice(), bytes: frame.length, kind: plane, atMs: 0 })
   }
 
   /** One message in a hundred, or each with `wire`, goes through the codec all the same. */
@@ -87,11 +87,12 @@ export class SimNetwork implements Network {
         return true
       }
     }
-    if (bytes <= FRAME_MAX && !this.fabric.encodesNext()) return this.#post(peer, plane, { load: message, bytes, kind })
+    if (bytes <= FRAME_MAX && !this.fabric.encodesNext())
+      return this.#post(peer, plane, { load: message, bytes, kind, atMs: 0 })
     const frame = encodeFrame(message)
     if (frame.length !== bytes)
       throw new Error(`"${kind}" on plane ${plane} takes ${frame.length} bytes and was reckoned to take ${bytes}`)
-    return this.#post(peer, plane, { load: frame, bytes, kind })
+    return this.#post(peer, plane, { load: frame, bytes, kind, atMs: 0 })
   }
 
   #post(peer: PeerId, plane: Plane, cargo: Cargo): boolean {

@@ -43,12 +43,10 @@ export function onIds(t: Turn, from: PeerId, bytes: Uint8Array): void {
 
 export function onPull(t: Turn, from: PeerId, bytes: Uint8Array): void {
   if (!t.s.links.has(from)) return
-  const keys: string[] = []
-  for (const id of unpacked(bytes)) {
-    const held = t.s.known.entry(id)
-    if (held !== undefined) keys.push(held.key)
-  }
-  if (keys.length > 0) owe(t, from, keys)
+  const asked = unpacked(bytes)
+    .map((id) => t.s.known.entry(id))
+    .filter((one) => one !== undefined)
+  if (asked.length > 0) owe(t, from, asked)
 }
 
 function isDue(t: Turn, short: number): boolean {
@@ -59,18 +57,25 @@ function isDue(t: Turn, short: number): boolean {
 
 function packed(ids: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(ID_BYTES * ids.length)
-  const view = new DataView(bytes.buffer)
-  for (let i = 0; i < ids.length; i++) {
-    view.setUint32(ID_BYTES * i, ids[i]! >>> 0)
-    view.setUint16(ID_BYTES * i + 4, Math.floor(ids[i]! / 2 ** 32))
+  let at = 0
+  for (const id of ids) {
+    const high = Math.floor(id / 2 ** 32)
+    bytes[at] = id >>> 24
+    bytes[at + 1] = id >>> 16
+    bytes[at + 2] = id >>> 8
+    bytes[at + 3] = id
+    bytes[at + 4] = high >>> 8
+    bytes[at + 5] = high
+    at += ID_BYTES
   }
   return bytes
 }
 
 function unpacked(bytes: Uint8Array): number[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const ids: number[] = []
-  for (let at = 0; at + ID_BYTES <= bytes.length; at += ID_BYTES)
-    ids.push(view.getUint32(at) + 2 ** 32 * view.getUint16(at + 4))
+  for (let at = 0; at + ID_BYTES <= bytes.length; at += ID_BYTES) {
+    const low = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+    ids.push((low >>> 0) + 2 ** 32 * ((bytes[at + 4]! << 8) | bytes[at + 5]!))
+  }
   return ids
 }

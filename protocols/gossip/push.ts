@@ -8,7 +8,7 @@ import { isLarge, tell } from './lazy.ts'
 import { NONE } from './numbers.ts'
 import { arm, entry, send } from './state.ts'
 import type { Budget, GossipState, Link, Turn } from './state.ts'
-import { TOPICS, topicOf } from './topics.ts'
+import { TOPICS } from './topics.ts'
 
 /** CBOR head of one entry in a message. */
 const HEAD_BYTES = 3
@@ -52,16 +52,16 @@ export function onTick(t: Turn): void {
   const { s } = t
   s.tickArmed = false
   s.tickAt = t.env.now
-  for (const [peer, keys] of s.backlog) answer(t, peer, keys)
+  for (const [peer, owed] of s.backlog) answer(t, peer, owed)
   if (s.outbox.size > 0) pushNew(t, someNeighbours(t))
   armTick(t)
 }
 
-/** Keys that a neighbour asked for; sent with the ticks, as its budget allows. */
-export function owe(t: Turn, to: PeerId, keys: readonly string[]): void {
+/** Entries that a neighbour asked for; what its budget does not allow at once goes with the ticks. */
+export function owe(t: Turn, to: PeerId, asked: readonly Entry[]): void {
   let owed = t.s.backlog.get(to)
-  if (owed === undefined) t.s.backlog.set(to, (owed = new Set()))
-  for (const key of keys) if (entry(t.s, key) !== undefined) owed.add(key)
+  if (owed === undefined) t.s.backlog.set(to, (owed = new Map()))
+  for (const one of asked) owed.set(one.key, one)
   answer(t, to, owed)
   armTick(t)
 }
@@ -120,24 +120,26 @@ function pushTo(t: Turn, to: PeerId, link: Link, waiting: readonly number[], lim
   if (g.length > 0) send(t, to, { t: 'push', g })
 }
 
-function answer(t: Turn, to: PeerId, keys: Set<string>): void {
+function answer(t: Turn, to: PeerId, owed: Map<string, Entry>): void {
   const link = t.s.links.get(to)
   if (link === undefined) return void t.s.backlog.delete(to)
   let left = Math.min(available(t, link), t.s.cfg.frameBytes)
   const g: Uint8Array[] = []
-  const inOrder = keys.size > 1 ? [...keys].sort((a, b) => rankOfKey(a) - rankOfKey(b)) : keys
-  for (const key of inOrder) {
-    const held = entry(t.s, key)
+  const inOrder = [...owed.values()]
+  if (inOrder.length > 1) inOrder.sort((a, b) => rankOf(a) - rankOf(b))
+  for (const one of inOrder) {
+    // a newer version may have come since it was asked for
+    const held = t.s.known.entry(one.id) ?? entry(t.s, one.key)
     const cost = (held?.bytes.length ?? 0) + HEAD_BYTES
     if (held !== undefined && (cost > left || g.length >= t.s.cfg.itemsMax)) break
-    keys.delete(key)
+    owed.delete(one.key)
     if (held === undefined) continue
     left -= cost
     charge(t, link, cost)
     g.push(held.bytes)
   }
   if (g.length > 0) send(t, to, { t: 'push', g })
-  if (keys.size === 0) t.s.backlog.delete(to)
+  if (owed.size === 0) t.s.backlog.delete(to)
 }
 
 function armTick(t: Turn): void {
@@ -163,11 +165,6 @@ function available(t: Turn, link: Link): number {
 function refill(t: Turn, budget: Budget, bytesPerSecond: number, burstBytes: number): void {
   budget.tokens = Math.min(burstBytes, budget.tokens + ((t.env.now - budget.tokensAt) * bytesPerSecond) / 1000)
   budget.tokensAt = t.env.now
-}
-
-function rankOfKey(key: string): number {
-  const topic = topicOf(key)
-  return topic === undefined ? Infinity : TOPICS[topic].rank
 }
 
 function rankOf(one: Entry): number {

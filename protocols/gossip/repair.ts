@@ -11,7 +11,7 @@ import type { Version } from './entry.ts'
 import { isFull, mayWrite, versionOf } from './held.ts'
 import { isLarge } from './lazy.ts'
 import { owe, spend } from './push.ts'
-import { arm, send } from './state.ts'
+import { arm, entry, send } from './state.ts'
 import type { GossipState, Link, Turn } from './state.ts'
 import { TOPICS, topicOf } from './topics.ts'
 import type { TopicName } from './topics.ts'
@@ -91,7 +91,8 @@ export function onHave(t: Turn, from: PeerId, msg: Extract<GossipMessage, { t: '
 }
 
 export function onWant(t: Turn, from: PeerId, keys: readonly string[]): void {
-  if (t.s.links.has(from)) owe(t, from, keys)
+  const held = keys.map((key) => entry(t.s, key)).filter((one) => one !== undefined)
+  if (t.s.links.has(from)) owe(t, from, held)
 }
 
 function sendSum(t: Turn, to: PeerId, all: boolean): void {

@@ -80,8 +80,8 @@ export interface GossipState {
   readonly ghosts: Map<string, Ghost>
   readonly links: Map<PeerId, Link>
   readonly outbox: Outbox
-  /** Keys that neighbours asked for. */
-  readonly backlog: Map<PeerId, Set<string>>
+  /** What neighbours asked for, by key. */
+  readonly backlog: Map<PeerId, Map<string, Entry>>
   /** Keys asked for: version and when. */
   readonly wanted: Map<string, Version & { at: number }>
   /** Entries asked for by number, and when, by shortId. */

@@ -207,10 +207,10 @@ function start(t: Turn): void {
 
 function heard(t: Turn, peer: PeerId): void {
   if (peer === t.s.self) return
-  const row = t.s.rows.get(peer)
-  if (row !== undefined) row.heardAt = t.env.now
   const link = t.s.links.get(peer)
   if (link !== undefined) link.misses = 0
+  const row = link?.row ?? t.s.rows.get(peer)
+  if (row !== undefined) row.heardAt = t.env.now
   t.s.lastHeardAt = t.env.now
   if (t.s.isolated) {
     t.s.isolated = false
@@ -235,8 +235,8 @@ function linkUp(t: Turn, peer: PeerId, address: string | undefined): void {
   const { s, env } = t
   if (s.expelled.has(peer)) return void t.out.push({ e: 'close', peer, why: 'it is no member any more' })
   const isNew = !s.links.has(peer)
-  s.links.set(peer, { syncAt: env.now + syncWaitMs(t, peer), synced: false, misses: 0, address, since: env.now })
   const row = s.rows.get(peer)
+  s.links.set(peer, { syncAt: env.now + syncWaitMs(t, peer), synced: false, misses: 0, address, since: env.now, row })
   if (row !== undefined) row.linked = true
   onLinkUp(t, peer)
   pingHeld(t, peer)

@@ -123,6 +123,8 @@ export function forget(t: Turn, row: Row): void {
   if (isLive(row)) s.live--
   onPopulation(t)
   s.rows.delete(row.peer)
+  const link = s.links.get(row.peer)
+  if (link !== undefined) link.row = undefined
   s.news.delete(row.peer)
   dropContact(t, row.peer)
   t.out.push({ e: 'member', peer: row.peer, was: row.state, now: 'forgotten' }, { e: 'unkeep', peer: row.peer })
@@ -250,6 +252,8 @@ function insert(
     graceUntil: t.env.now + s.cfg.linkGraceMs
   })
   s.rows.set(row.peer, row)
+  const link = s.links.get(row.peer)
+  if (link !== undefined) link.row = row
   if (isLive(row)) {
     s.live++
     onPopulation(t)

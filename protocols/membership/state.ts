@@ -93,6 +93,8 @@ export interface Link {
   misses: number
   address: string | undefined
   since: number
+  /** Of the peer at its other end, once that is listed. */
+  row: Row | undefined
 }
 
 export interface Overlay {

@@ -184,6 +184,7 @@ export class Board {
 
   #entry(found: Entry): void {
     if (
+      found.author === this.#ports.network.self &&
       this.#said.has(found.key) &&
       (found.epoch > this.#boots || (found.epoch === this.#boots && found.seq > this.#seq))
     )

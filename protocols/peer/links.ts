@@ -75,6 +75,7 @@ export class Links {
   readonly #formed: boolean
   /** Clock.mono: since when this peer listens. */
   #startedAt: number
+  #loading = false
 
   constructor(ports: PeerPorts, effects: Effects, journal: Journal, options: LinkOptions, hooks: LinkHooks) {
     this.#ports = ports
@@ -137,7 +138,7 @@ export class Links {
   }
   /** Is a member, or was one. */
   isAuthor(peer: PeerId): boolean {
-    return this.#authors.has(peer) || this.isKnown(peer)
+    return this.isKnown(peer) || this.#authors.has(peer)
   }
   isAlive(peer: PeerId): boolean {
     return peer === this.#ports.network.self || member(this.#membership, peer)?.state === 'alive'
@@ -175,7 +176,9 @@ export class Links {
         if (authorError !== undefined) return done(authorError)
         for (const [key] of authors) this.#authors.add(key.slice(2))
         this.#runMembership({ k: 'self', addresses: network.addresses() })
+        this.#loading = this.#formed
         this.#runMembership({ k: 'load', members: members.map(([, bytes]) => bytes), here: this.#formed })
+        this.#loading = false
         done()
       })
     })
@@ -303,7 +306,8 @@ export class Links {
   }
 
   #memberChanged(peer: PeerId, was: Member['state'] | undefined, now: Member['state'] | 'forgotten'): void {
-    if (peer !== this.#ports.network.self && was !== now) this.#memberEvent(peer, was, now)
+    // who was here before the story began is no news
+    if (peer !== this.#ports.network.self && was !== now && !this.#loading) this.#memberEvent(peer, was, now)
     this.#hooks.member(peer, was, now)
   }
 
