@@ -56,6 +56,8 @@ export interface Report {
     nodeSecondsPerS: number
     entriesPerS: number
     seedsPerS: number
+    /** What a simulated peer takes of the heap at the end of a seed, its disk and its PC included: the middle of those measured. */
+    bytesPerPeer: number
   }
   failures: { family: string; seed: number; file?: string; replay: string; first: string }[]
 }
@@ -141,6 +143,7 @@ function report(options: ExploreOptions, played: readonly Played[], wallS: numbe
   }
   const converged = played.flatMap(({ outcome }) => outcome.convergedMs ?? []).sort((a, b) => a - b)
   const at = (share: number): number => Math.round(converged[Math.floor(share * (converged.length - 1))] ?? 0)
+  const heaps = played.flatMap(({ bytesPerPeer }) => bytesPerPeer ?? []).sort((a, b) => a - b)
   const failing = played.filter(({ outcome }) => outcome.violations.length > 0)
   return {
     families: options.families,
@@ -160,7 +163,8 @@ function report(options: ExploreOptions, played: readonly Played[], wallS: numbe
       timesRealTime: rounded(simulatedMs / threadMs),
       nodeSecondsPerS: rounded(nodeMs / threadMs),
       entriesPerS: rounded((1000 * entries) / threadMs),
-      seedsPerS: rounded(played.length / wallS)
+      seedsPerS: rounded(played.length / wallS),
+      bytesPerPeer: Math.round(heaps[heaps.length >> 1] ?? 0)
     },
     failures: failing.map(({ outcome }) => failure(options, outcome))
   }

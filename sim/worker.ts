@@ -7,6 +7,7 @@ import { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { FamilyName } from './families.ts'
+import type { SimMesh } from './mesh.ts'
 import type { Outcome } from './run.ts'
 
 /** A text that occurs once in a file of the repository, and what stands there instead. */
@@ -28,6 +29,8 @@ export interface Played {
   task: Task
   outcome: Outcome
   wallMs: number
+  /** Of the heap, for each peer at the end; measured where a seed is played twice. */
+  bytesPerPeer?: number
 }
 
 const { patches = [] } = workerData as { patches?: readonly Patch[] }
@@ -54,14 +57,20 @@ function textOf(source: unknown): string {
 
 const { expand } = await import('./plan.ts')
 const { play } = await import('./run.ts')
+const { heapBytes } = await import('./memory.ts')
 
 parentPort!.on('message', (task: Task) => {
   const startedAt = performance.now()
   const plan = expand(task.seed, task.family, task.faultPhaseMs)
   const outcome = play(plan, { wire: task.wire === true })
   const wallMs = performance.now() - startedAt
+  const played: Played = { task, outcome, wallMs }
   if (task.twice === true) {
-    const again = play(plan, { wire: task.wire === true })
+    const left: SimMesh[] = []
+    const again = play(plan, { wire: task.wire === true, onStart: (mesh) => void left.push(mesh) })
+    const withIt = heapBytes()
+    left.pop()
+    played.bytesPerPeer = (withIt - heapBytes()) / outcome.peers
     if (again.traceHash !== outcome.traceHash)
       outcome.violations.push({
         checker: 'determinism',
@@ -69,5 +78,5 @@ parentPort!.on('message', (task: Task) => {
         atMs: 0
       })
   }
-  parentPort!.postMessage({ task, outcome, wallMs } satisfies Played)
+  parentPort!.postMessage(played)
 })

@@ -3,9 +3,8 @@
  * formed and idle, the forming of a small one, and seeds with faults, beside the goals of PROTOCOLS.md 2.8.2. `--peers 1000`
  * measures one size only.
  */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { Timeline } from '../../sim/clock.ts'
+import { heapBytes } from '../../sim/memory.ts'
 import { startMesh } from '../../sim/mesh.ts'
 import type { SimMesh } from '../../sim/mesh.ts'
 import { expand } from '../../sim/plan.ts'
@@ -98,14 +97,6 @@ function isWhole(mesh: SimMesh, peers: number): boolean {
 function cpuS(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1e6
-}
-
-/** What is reachable, without what only waits to be collected. */
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
-  return process.memoryUsage().heapUsed
 }
 
 /** The floor: as many entries through the same heap, each arming the next. */

@@ -76,6 +76,9 @@ test('forty seeds of arrays: each result is counted once, and none is lost', { t
   const report = await explore({ families: ['arrays'], first: FIRST, seeds: 40, workers: 2, faultPhaseMs: 25_000 })
   expect(report.failures).toEqual([])
   expect(report.seeds).toBe(40)
+  // a peer holds some hundred KB; less means that nothing was measured, more that something is kept from seed to seed
+  expect(report.speed.bytesPerPeer).toBeGreaterThan(50_000)
+  expect(report.speed.bytesPerPeer).toBeLessThan(5_000_000)
 })
 
 test(
