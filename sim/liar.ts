@@ -36,7 +36,7 @@ export class Liar {
     const frame = cargo.load instanceof Uint8Array ? cargo.load : encodeCbor(cargo.load)
     this.#remember(plane, frame)
     const sent = this.#lie(plane, frame).filter(({ length }) => length <= FRAME_MAX)
-    return sent.map((load) => ({ load, bytes: load.length, kind: 'lie' }))
+    return sent.map((load) => ({ load, bytes: load.length, kind: 'lie', atMs: 0 }))
   }
 
   #lie(plane: Plane, frame: Uint8Array): Uint8Array[] {

@@ -6,11 +6,11 @@ import { Liar } from '../../sim/liar.ts'
 
 const message = { t: 'ping', n: 7, g: [{ k: 'v', p: 'x', s: 'alive' }], deep: { bytes: new Uint8Array(8), yes: true } }
 const truth = encodeCbor(message)
-const cargo = { load: message, bytes: truth.length, kind: 'ping' }
+const cargo = { load: message, bytes: truth.length, kind: 'ping', atMs: 0 }
 const liar = (ratio: number, seed = 1) => new Liar(createRandom(seed, 'liar'), ratio, ['peer a', 'peer b'])
 const spoken = (seed: number): Uint8Array[][] => {
   const one = liar(1, seed)
-  one.hears('mem', { load: Uint8Array.of(1, 2, 3), bytes: 3, kind: 'other' })
+  one.hears('mem', { load: Uint8Array.of(1, 2, 3), bytes: 3, kind: 'other', atMs: 0 })
   return Array.from({ length: 400 }, () => one.says('mem', cargo).map(({ load }) => load as Uint8Array))
 }
 const parses = (frame: Uint8Array): boolean => {
