@@ -60,7 +60,7 @@ export function reviewOverlay(t: Turn): void {
   overlay.previous = previous
   for (const peer of next) {
     if (before.has(peer) || s.links.has(peer)) continue
-    s.rows.get(peer)!.graceUntil = env.now + cfg.linkGraceMs
+    s.rows.get(peer)!.stand({ graceUntil: env.now + cfg.linkGraceMs })
     seekLink(t, peer, 'now')
   }
   if (overlay.random.size === 0) redraw(t)

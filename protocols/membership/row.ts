@@ -7,6 +7,15 @@ import type { MemberRecord, SignedMember } from './record.ts'
 import type { Member, MemberState } from './state.ts'
 import type { Why } from './wire.ts'
 
+/** How it stands; rows that came together share one. */
+export interface Standing {
+  state: MemberState
+  reason: string
+  since: number
+  /** Without a link it is not probed before this. */
+  graceUntil: number
+}
+
 interface Doubt {
   accusers: readonly PeerId[]
   why: Why
@@ -27,31 +36,20 @@ const NO_DOUBT: Readonly<Doubt> = {
 export class Row implements Member {
   record: MemberRecord
   bytes: SignedMember
-  state: MemberState
-  heardAt: number
-  since: number
-  linked = false
+  linked: boolean
   rttMs: number | undefined = undefined
-  reason: string
   /** From disk, not heard of since this start: shown as dead, but nobody's verdict. */
   remembered = false
-  /** Without a link it is not probed before this. */
-  graceUntil: number
+  #standing: Readonly<Standing>
+  /** Undefined: never; most members have no link here. */
+  #heardAt: number | undefined = undefined
   #doubt: Readonly<Doubt> = NO_DOUBT
 
-  constructor(
-    record: MemberRecord,
-    bytes: SignedMember,
-    known: Pick<Row, 'state' | 'heardAt' | 'since' | 'linked' | 'reason' | 'graceUntil'>
-  ) {
+  constructor(record: MemberRecord, bytes: SignedMember, standing: Readonly<Standing>, linked: boolean) {
     this.record = record
     this.bytes = bytes
-    this.state = known.state
-    this.heardAt = known.heardAt
-    this.since = known.since
-    this.linked = known.linked
-    this.reason = known.reason
-    this.graceUntil = known.graceUntil
+    this.#standing = standing
+    this.linked = linked
   }
 
   get peer(): PeerId {
@@ -75,6 +73,29 @@ export class Row implements Member {
   /** Left for good, not only shut down. */
   get forever(): boolean {
     return this.record.left === 'forever'
+  }
+
+  get state(): MemberState {
+    return this.#standing.state
+  }
+  get reason(): string {
+    return this.#standing.reason
+  }
+  get since(): number {
+    return this.#standing.since
+  }
+  get graceUntil(): number {
+    return this.#standing.graceUntil
+  }
+  stand(change: Partial<Standing>): void {
+    this.#standing = { ...this.#standing, ...change }
+  }
+
+  get heardAt(): number {
+    return this.#heardAt ?? -Infinity
+  }
+  set heardAt(at: number) {
+    this.#heardAt = at
   }
 
   /** While suspect or dead: who says so, first accuser first. */

@@ -9,10 +9,11 @@ import { keepRow, readKept } from './keep.ts'
 import { readRecord, sameBytes, signRecord } from './record.ts'
 import type { MemberRecord, SignedMember } from './record.ts'
 import { Row } from './row.ts'
+import type { Standing } from './row.ts'
 import { spread } from './spread.ts'
 import { onPopulation } from './overlay.ts'
 import { count, disarm, isLive, send } from './state.ts'
-import type { MemberState, Turn } from './state.ts'
+import type { MembershipState, MemberState, Turn } from './state.ts'
 
 /** Tombstones this near their end are not taken over from others, or they would go round for ever. */
 const TOO_OLD = 0.9
@@ -48,13 +49,12 @@ export function become(t: Turn, row: Row, state: MemberState, reason: string, si
   const was = row.state
   const change = Number(state === 'alive' || state === 'suspect') - Number(isLive(row))
   t.s.live += change
+  t.s.sums = undefined
   if (change !== 0) onPopulation(t)
   if (was !== state) {
-    row.state = state
-    row.reason = reason
-    row.since = since
+    row.stand({ state, reason, since })
   }
-  if (state === 'alive') row.graceUntil = t.env.now + t.s.cfg.linkGraceMs
+  if (state === 'alive') row.stand({ graceUntil: t.env.now + t.s.cfg.linkGraceMs })
   if (state === 'alive' || state === 'left') {
     if (row.accusers.length > 0) disarm(t, `susp:${row.peer}`)
     row.clear()
@@ -121,6 +121,7 @@ export function forget(t: Turn, row: Row): void {
   const { s } = t
   if (row.accusers.length > 0) disarm(t, `susp:${row.peer}`)
   if (isLive(row)) s.live--
+  s.sums = undefined
   onPopulation(t)
   s.rows.delete(row.peer)
   const link = s.links.get(row.peer)
@@ -243,14 +244,10 @@ function insert(
   since: number
 ): Row {
   const { s } = t
-  const row = new Row(record, bytes, {
-    state,
-    heardAt: record.peer === s.self ? Infinity : -Infinity,
-    since,
-    linked: s.links.has(record.peer),
-    reason,
-    graceUntil: t.env.now + s.cfg.linkGraceMs
-  })
+  const standing = standingOf(s, { state, reason, since, graceUntil: t.env.now + s.cfg.linkGraceMs })
+  const row = new Row(record, bytes, standing, s.links.has(record.peer))
+  if (record.peer === s.self) row.heardAt = Infinity
+  s.sums = undefined
   s.rows.set(row.peer, row)
   const link = s.links.get(row.peer)
   if (link !== undefined) link.row = row
@@ -260,6 +257,18 @@ function insert(
   }
   t.out.push({ e: 'member', peer: row.peer, was: undefined, now: state })
   return row
+}
+
+/** The one of the row before, where it says the same. */
+function standingOf(s: MembershipState, next: Readonly<Standing>): Readonly<Standing> {
+  const last = s.lastStanding
+  const isSame =
+    last?.since === next.since &&
+    last.state === next.state &&
+    last.reason === next.reason &&
+    last.graceUntil === next.graceUntil
+  if (!isSame) s.lastStanding = next
+  return isSame ? last : next
 }
 
 function describe(row: Row, record: MemberRecord, bytes: SignedMember): void {

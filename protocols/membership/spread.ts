@@ -8,7 +8,7 @@ import type { Range, RangeSums } from '../ranges.ts'
 import { recordId, sameBytes } from './record.ts'
 import { placeOfPeer } from './rings.ts'
 import { arm, send, shuffled } from './state.ts'
-import type { News, Turn } from './state.ts'
+import type { MembershipState, News, Turn } from './state.ts'
 import type { Row } from './row.ts'
 import { MEMBER_LIMITS } from './wire.ts'
 import type { Item } from './wire.ts'
@@ -69,13 +69,14 @@ export function onNewsTick(t: Turn): void {
 export function sendSync(t: Turn, to: PeerId): void {
   const link = t.s.links.get(to)
   if (link !== undefined) link.synced = true
-  send(t, to, { t: 'sync', r: [[...ALL, sumsHere(t)]] })
+  send(t, to, { t: 'sync', r: [[...ALL, sumsHere(t.s)]] })
 }
 
-function sumsHere(t: Turn): Uint8Array {
-  return sumsOf(ALL, (add) => {
-    for (const row of t.s.rows.values()) if (!row.remembered) add(placeOfPeer(row.peer), versionId(row))
+export function sumsHere(s: MembershipState): Uint8Array {
+  s.sums ??= sumsOf(ALL, (add) => {
+    for (const row of s.rows.values()) if (!row.remembered) add(placeOfPeer(row.peer), versionId(row))
   })
+  return s.sums
 }
 
 /** Where the sums differ: finer sums, or, of few, what is known of them. */
@@ -84,7 +85,7 @@ export function onSync(t: Turn, from: PeerId, theirs: readonly RangeSums[]): voi
   if (link !== undefined) link.synced = true
   const [first] = theirs
   // Mostly nothing differs.
-  if (theirs.length === 1 && first![0] === 0 && sameBytes(sumsHere(t), first![2])) return
+  if (theirs.length === 1 && first![0] === 0 && sameBytes(sumsHere(t.s), first![2])) return
   const { split, give, tell } = differencesOf(rangedRows(t), theirs, t.s.cfg.tellMax)
   for (const r of chunked(split, RANGES_MAX)) send(t, from, { t: 'sync', r })
   if (give.length > 0)

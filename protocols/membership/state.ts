@@ -2,7 +2,7 @@
 import type { Env, KernelEffect, KernelEvent } from '../kernel.ts'
 import type { Crypto, PeerId } from '../ports.ts'
 import type { MemberRecord, SignedMember } from './record.ts'
-import type { Row } from './row.ts'
+import type { Row, Standing } from './row.ts'
 import { MEMBER_LIMITS, MEMBERSHIP } from './wire.ts'
 import type { Item, MembershipSettings, MemMessage } from './wire.ts'
 
@@ -144,6 +144,10 @@ export interface MembershipState {
     left?: MemberRecord['left']
   }
   readonly rows: Map<PeerId, Row>
+  /** Of the row that came last. */
+  lastStanding: Readonly<Standing> | undefined
+  /** Of the whole list, until a row comes, goes or changes: mostly nothing does between two comparisons. */
+  sums: Uint8Array | undefined
   /** Rows alive or suspect, the peer itself included. */
   live: number
   /** Admitted links. */
@@ -199,6 +203,8 @@ export function createMembership(
       ver: self.version.slice(0, MEMBER_LIMITS.versionChars)
     },
     rows: new Map(),
+    lastStanding: undefined,
+    sums: undefined,
     live: 0,
     links: new Map(),
     overlay: {

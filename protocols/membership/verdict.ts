@@ -35,6 +35,7 @@ export function hearVerdict(t: Turn, from: PeerId, v: Verdict): Row | undefined 
     if (row.state !== 'dead') die(t, row, by, v.w, from, missedAt, v.o)
     else if (row.remembered) {
       row.remembered = false
+      t.s.sums = undefined
       row.doubt({ accusers: by, why: v.w })
     }
     return undefined
@@ -88,7 +89,7 @@ function suspect(t: Turn, row: Row, by: readonly PeerId[], why: Why, from: PeerI
   row.doubt({ accusers, why: began || isFast(why) ? why : row.why })
   if (began) row.doubt({ suspectedAt: env.now })
   if (began) become(t, row, 'suspect', suspicionInWords(t, row))
-  else row.reason = suspicionInWords(t, row)
+  else row.stand({ reason: suspicionInWords(t, row) })
   const deadline = row.suspectedAt + windowMs(t, row)
   row.doubt({ deadline: Math.max(t.s.laggedUntil, began ? deadline : Math.min(row.deadline, deadline)) })
   armSuspicion(t, row)

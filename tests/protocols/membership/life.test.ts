@@ -1,6 +1,7 @@
 /** Coming, going, coming back: leaving, refuting, restarting elsewhere, partitions that heal. */
 import { expect, test } from 'vitest'
 import { MEMBERSHIP, readRecord } from '../../../protocols/membership/index.ts'
+import { sumsHere } from '../../../protocols/membership/spread.ts'
 import { fakeCrypto, idOf, isWhole, keyOf, Mesh, names } from './mesh.ts'
 
 function whole(seed: number, count: number): Mesh {
@@ -282,4 +283,33 @@ test('the time until the dead are forgotten runs on over restarts', () => {
   expect(mesh.pc('pc0').sees('pc2')).toBe('dead')
   mesh.run(100_000)
   expect(mesh.pc('pc0').sees('pc2')).toBeUndefined()
+})
+
+test('sums over the list that are kept are those of the list, whoever comes, goes and is suspected meanwhile', () => {
+  const mesh = whole(21, 5)
+  let looks = 0
+  const look = (forMs: number): void => {
+    for (let ms = 0; ms < forMs; ms += 100) {
+      mesh.run(100)
+      for (const { membership } of mesh.running()) {
+        const { sums } = membership
+        membership.sums = undefined
+        const fresh = sumsHere(membership)
+        if (sums !== undefined && ++looks > 0) expect(sums).toEqual(fresh)
+      }
+    }
+  }
+  mesh.crash('pc1')
+  look(12_000)
+  mesh.boot('pc1')
+  look(6000)
+  mesh.partition(['pc0', 'pc1'], ['pc2', 'pc3', 'pc4'])
+  look(20_000)
+  mesh.heal()
+  look(40_000)
+  mesh.pc('pc4').mem({ k: 'leave', forever: true })
+  look(3000)
+  mesh.crash('pc4')
+  look(70_000)
+  expect(looks).toBeGreaterThan(1000)
 })
