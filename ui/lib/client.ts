@@ -19,7 +19,7 @@ export class ApiFailure extends Error {
   }
 }
 
-type Method = 'GET' | 'POST' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
 let signedOut = () => {}
 export function onSignedOut(listener: () => void): void {
