@@ -39,6 +39,8 @@ export interface RegisterState {
   readonly proposer: ProposerState
   readonly leases: LeaseState
   readonly reshapes: ReshapeState
+  /** Being made here, and not on disk yet: nobody may change who votes. */
+  readonly creating: Set<SessionId>
   /** Attempts made in this life. */
   attempts: number
 }
@@ -90,6 +92,7 @@ export function createRegisters(boot: string, rules: Rules = RULES): RegisterSta
     proposer: createProposer(rules, boot),
     leases: createLeases(rules),
     reshapes: createReshapes(rules),
+    creating: new Set(),
     attempts: 0
   }
 }
@@ -157,6 +160,7 @@ function onEvent(state: RegisterState, event: RegisterEvent, env: Env): Inner[] 
     case 'give':
       return give(state.leases, env, event.id, event.to, name)
     case 'reshape':
+      if (state.creating.has(event.id)) return [{ e: 'reshaped', id: event.id, ok: false, cfg: undefined }]
       return reshape(state.reshapes, env, event.id, event.voters, event.withinMs, name)
     case 'change':
       return propose(state.proposer, env, event.id, event.change, event.attempt, event.withinMs)
@@ -182,6 +186,7 @@ function load(state: RegisterState, id: SessionId, slot: Slot | undefined): Inne
 }
 
 function create(state: RegisterState, env: Env, id: SessionId): Inner[] {
+  state.creating.add(id)
   const cfg = { ver: 1, voters: [env.self] }
   know(state.proposer, id, cfg)
   const attempt = nextName(state)
@@ -194,6 +199,7 @@ function create(state: RegisterState, env: Env, id: SessionId): Inner[] {
 }
 
 function seize(state: RegisterState, env: Env, id: SessionId, reign: number): Inner[] {
+  state.creating.add(id)
   const ver = reign * REIGN_STEP
   const cfg = { ver, voters: [env.self] }
   const attempt = nextName(state)
@@ -217,6 +223,7 @@ function forget(state: RegisterState, id: SessionId): Inner[] {
   state.proposer.proposals.delete(id)
   state.leases.watched.delete(id)
   state.reshapes.running.delete(id)
+  state.creating.delete(id)
   const tags = [tryTag(id), leaseTag(id), reshapeTag(id)]
   return [...tags.map((tag): Inner => ({ e: 'clear', tag })), { e: 'erase', id }]
 }
@@ -233,7 +240,7 @@ function onFrame(state: RegisterState, env: Env, from: PeerId, msg: RegisterFram
     case 'unknown':
       return onProposerFrame(state.proposer, env, from, msg)
     case 'joined':
-      if (from === env.self && !state.reshapes.running.has(msg.id)) return [{ e: 'created', id: msg.id, ok: msg.ok }]
+      if (from === env.self && state.creating.delete(msg.id)) return [{ e: 'created', id: msg.id, ok: msg.ok }]
       return onJoined(state.reshapes, env, from, msg.id, msg.ok, () => nextName(state))
   }
 }

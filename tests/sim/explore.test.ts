@@ -57,7 +57,12 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['lease', 755, 'a change of voters asked for before the register was there took the answer of its creation'],
   ['calm', 20_098, 'a keeper that woke alone ran a session again of whose end nobody who was up could know'],
   ['calm', 200_023, 'a PC that was back took over at once from one that its disk remembered as dead'],
-  ['strict', 210_070, 'more voters were asked for than a register may have, and the others took its word for damaged']
+  ['strict', 210_070, 'more voters were asked for than a register may have, and the others took its word for damaged'],
+  [
+    'strict',
+    300_086,
+    'a change of voters that was asked for while the register was written took the answer of its creation'
+  ]
 ])('%s %i: %s', { timeout: 60_000 }, (family, seed, _, faultPhaseMs) => {
   const { violations } = play(expand(seed, family, faultPhaseMs))
   expect(violations, `again: omega sim replay --family ${family} --seed ${seed}`).toEqual([])
