@@ -308,8 +308,9 @@ export class Runs implements HostHandler, ChildOrders {
   #misses({ id, spec, owner, epoch, state }: SessionRecord): boolean {
     if (spec.array !== undefined) return false
     const hadChild = state === 'starting' || state === 'running' || state === 'stopping'
-    const { start, unanswered } = this.#parts.owning.of(id) ?? {}
-    const isComing = start !== undefined || unanswered === epoch
+    const { step, start, unanswered } = this.#parts.owning.of(id) ?? {}
+    // Also one that waits for its files or its right: what has started is in step "running".
+    const isComing = step === 'starting' || start !== undefined || unanswered === epoch
     return owner === this.#ctx.self && hadChild && this.lacks(id) && !isComing
   }
 

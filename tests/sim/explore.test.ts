@@ -62,7 +62,8 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
     'strict',
     300_086,
     'a change of voters that was asked for while the register was written took the answer of its creation'
-  ]
+  ],
+  ['lease', 400_009, 'a session that waited for its right counted as gone when sessiond told what it holds']
 ])('%s %i: %s', { timeout: 60_000 }, (family, seed, _, faultPhaseMs) => {
   const { violations } = play(expand(seed, family, faultPhaseMs))
   expect(violations, `again: omega sim replay --family ${family} --seed ${seed}`).toEqual([])
