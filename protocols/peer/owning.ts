@@ -315,9 +315,11 @@ export class Owning {
           this.update(now, { why: outcome.why, runner: this.#ctx.self, epoch: now.epoch + 1, seq: 0 })
           return this.tell(owned, { type: 'worker.self' }, outcome.why.sentence)
         case 'binding':
-          // From here on the worker may run it: what the keepers know must say so.
-          this.#parts.records.commit(this.update(now, { why: outcome.why, runner: outcome.worker }), 1, () => {})
-          return this.#parts.placer.bind(outcome.worker, this.#parts.records.all.get(id)!)
+          // From here on the worker may run it: a disk must say so before, or an owner that dies now runs it, too, when it is back.
+          return this.#parts.records.commit(this.update(now, { why: outcome.why, runner: outcome.worker }), 1, () => {
+            const latest = this.#parts.records.all.get(id)
+            if (latest?.owner === this.#ctx.self) this.#parts.placer.bind(outcome.worker, latest)
+          })
         case 'bound':
           this.#parts.strict.handOn(now, outcome.worker)
           this.#handOver(now, outcome.worker, outcome.epoch)

@@ -51,7 +51,8 @@ interface Placing {
   asking: boolean
   impatient: boolean
   worker: PeerId | undefined
-  phase: 'reserving' | 'binding'
+  /** `recording`: the caller writes down who it will be. */
+  phase: 'reserving' | 'recording' | 'binding'
   timer: unknown
   report(outcome: Outcome): void
 }
@@ -111,7 +112,7 @@ export class Placer {
 
   bind(worker: PeerId, record: SessionRecord): void {
     const placing = this.#placing.get(record.id)
-    if (placing === undefined) return
+    if (placing?.worker !== worker || placing.phase !== 'recording') return
     placing.phase = 'binding'
     placing.record = record
     this.#sendBind(placing)
@@ -265,8 +266,9 @@ export class Placer {
     for (const [peer, one] of placing.asked) if (peer !== worker && one.state !== 'refused') placing.asked.delete(peer)
     const why = this.#explain(placing, worker)
     this.#charge(worker, record, 1)
-    if (!isSelf) return placing.report({ k: 'binding', worker, why })
-    this.#done(placing, { k: 'self', why })
+    if (isSelf) return this.#done(placing, { k: 'self', why })
+    placing.phase = 'recording'
+    placing.report({ k: 'binding', worker, why })
   }
 
   /** Room that is held or being asked for elsewhere is free again, there and in the view. */
@@ -342,7 +344,7 @@ export class Placer {
     if (placing === undefined) return
     this.#placing.delete(id)
     this.#ctx.ports.clock.clearTimeout(placing.timer)
-    if (placing.phase === 'reserving') this.#letGo(placing)
+    if (placing.phase !== 'binding') this.#letGo(placing)
   }
 
   /** Still being asked, and this is one of those who were. */

@@ -195,7 +195,10 @@ export class Takeover {
 
   /** Owned here when this peer went away, and running nowhere: it goes on here unless it went on elsewhere meanwhile. */
   #resume(record: SessionRecord): void {
-    this.#parts.keepers.ask(record.id, record.keepers, (newest) => {
+    // Also the worker that it was being given to: it may run it, and have told nobody else.
+    const { runner = this.#ctx.self } = record
+    const asked = record.keepers.includes(runner) ? record.keepers : [...record.keepers, runner]
+    this.#parts.keepers.ask(record.id, asked, (newest) => {
       if (newest?.owner !== this.#ctx.self || FINAL_STATES.has(newest.state) || this.#parts.owning.has(record.id))
         return
       if (newest.runner !== this.#ctx.self || waitsForPlace(newest))

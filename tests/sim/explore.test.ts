@@ -47,6 +47,7 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['strict', 1, 'a result was published while its keepers, parted from the runner, ran the session again'],
   ['strict', 5, 'who submitted a strict session to a PC with a read-only disk was never answered'],
   ['strict', 39, 'an end that one acceptor had taken, and nobody chosen, was never asked for again'],
+  ['hands', 17, 'an owner that died at once bound a worker that no disk knew of, and ran it, too, when it was back'],
   ['strict', 128, 'keepers held a session for ended of which no disk had heard that it had'],
   ['arrays', 10_013, 'a chunk that had waited long came to a task with a lower number than one before it', 25_000],
   ['arrays', 10_023, 'an old owner made a record of an ended array from hearsay, and said that less was over', 25_000],
