@@ -16,7 +16,8 @@ const SCRIPTS = [
   'failover',
   'detection',
   'scale',
-  'sim'
+  'sim',
+  'pair'
 ]
 
 const words = process.argv.slice(2)
