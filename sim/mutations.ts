@@ -170,13 +170,6 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: '    if (record.epoch < 0) {\n      this.#heedStop(record)'
   },
   {
-    name: 'a worker is bound before a disk says who it is',
-    file: OWNING,
-    find: 'runner: outcome.worker }), 1, () => {',
-    replace: 'runner: outcome.worker }), 1, () => {}), ((then) => then())(() => {',
-    families: ['hands']
-  },
-  {
     name: 'another worker is bound as soon as the first is missed',
     file: PLACER,
     find: 'if (gone !== undefined && gone >= TAKEOVER_AFTER_MS)',
