@@ -24,6 +24,8 @@ const RESULT_RETRY_MS = 2_000
 /** After PCs that seemed able have all said no, they are asked again at the next change, but not before this; doubled each time. */
 const REFUSED_MS = 50
 const REFUSED_MAX_MS = 5_000
+/** So many refusals by all, some twenty seconds, and those that failed to start it are asked again. */
+const REFUSED_LONG = 8
 
 export interface Owned {
   actor: Actor<typeof sessionMachine>
@@ -329,7 +331,9 @@ export class Owning {
           this.update(now, { epoch: now.epoch + 2, seq: 0, runner: undefined })
           return this.#place(id)
         case 'none': {
-          this.update(now, { why: outcome.why })
+          // Who could not start it may by now, and nobody else has come.
+          const isLong = outcome.couldLater && owned.refusals >= REFUSED_LONG
+          this.update(now, { why: outcome.why, ...(isLong ? { tried: [] } : {}) })
           this.#quiet(id, owned)
           const last = now.tried.at(-1)
           const failed = last !== undefined && !outcome.couldLater

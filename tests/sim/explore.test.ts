@@ -40,6 +40,11 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
     'PCs that looked able and refused were asked again without a pause; an older word was told after a newer'
   ],
   ['calm', 20_027, 'an older word on a session was told after a newer one'],
+  [
+    'pair',
+    2_000_013,
+    'a PC that failed to start a session once was asked no more while the other kept a frozen run of it'
+  ],
   ['pair', 20_095, 'a PC that could not start a session once was never asked again'],
   ['liars', 3025, 'who held room for less than it was bound for got all of it', 90_000],
   ['liars', 5249, 'a place in the queue, called up, gave back the room of the run that it had become', 90_000],
