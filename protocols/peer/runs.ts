@@ -129,7 +129,9 @@ export class Runs implements HostHandler, ChildOrders {
       const record = this.#parts.records.all.get(child.session)
       if (child.state === 'exited' || record === undefined) continue
       const mayBeOurs = record.owner === this.#ctx.self && record.epoch === child.epoch
-      if (mayBeOurs) adopt(this.#parts.admission, child.session, record.spec, record.submitter)
+      // Another's that runs goes on until it has been told to stand still.
+      if (mayBeOurs || child.state === 'running')
+        adopt(this.#parts.admission, child.session, record.spec, record.submitter)
       else this.#countMemory(record)
     }
     for (const id of [...this.forks.keys()]) if (!this.#children.has(id)) this.#forgetFork(id)

@@ -49,6 +49,7 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['liars', 3025, 'who held room for less than it was bound for got all of it', 90_000],
   ['liars', 5249, 'a place in the queue, called up, gave back the room of the run that it had become', 90_000],
   ['liars', 3068, 'a start that was under way went on after its room had been given away', 90_000],
+  ['beyond', 2_000_761, "the room of a run that was another PC's by now was given away while it still ran"],
   ['strict', 1, 'a result was published while its keepers, parted from the runner, ran the session again'],
   ['strict', 5, 'who submitted a strict session to a PC with a read-only disk was never answered'],
   ['strict', 39, 'an end that one acceptor had taken, and nobody chosen, was never asked for again'],
