@@ -247,7 +247,11 @@ class Play {
     let untilMs = sinceMs + QUIET_MS
     let starts = 0
     for (let nextStopMs = sinceMs + 2000; mesh.nowMs < untilMs;) {
-      for (const pc of mesh.pcs) if (!pc.running) pc.start()
+      for (const pc of mesh.pcs) {
+        if (!pc.running) pc.start()
+        // whose program was away when its owner gave it back
+        if (pc.peer?.phase === 'active' && pc.peer.sessions.admission.paused) pc.peer.sessions.resume()
+      }
       if (mesh.nowMs >= nextStopMs) {
         nextStopMs += 5000
         for (const work of this.#work) if (work.planned.command === 'sleep infinity') this.#stop(work, 0)
