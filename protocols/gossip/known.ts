@@ -10,8 +10,8 @@ const [ABSENT, HELD, DROPPED, QUEUED] = [0, 1, 2, 3]
 
 export class Known {
   readonly #numbers: Numbers
-  /** Above QUEUED: the place in the outbox. */
-  #states = new Int16Array(0)
+  /** From QUEUED on: the place in the outbox, which has fewer than 2 ** 16 of them. */
+  #states = new Uint16Array(0)
 
   constructor(numbers: Numbers) {
     this.#numbers = numbers
@@ -37,7 +37,7 @@ export class Known {
     if (this.has(entry.id)) return
     const number = this.#numbers.take(entry)
     if (number >= this.#states.length) {
-      const states = new Int16Array(this.#numbers.room)
+      const states = new Uint16Array(this.#numbers.room)
       states.set(this.#states)
       this.#states = states
     }

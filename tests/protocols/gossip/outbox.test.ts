@@ -4,6 +4,7 @@ import type { Entry } from '../../../protocols/gossip/entry.ts'
 import { Known } from '../../../protocols/gossip/known.ts'
 import { NONE, Numbers } from '../../../protocols/gossip/numbers.ts'
 import { Outbox } from '../../../protocols/gossip/outbox.ts'
+import { TOPICS } from '../../../protocols/gossip/topics.ts'
 import { createRandom } from '../../../sim/random.ts'
 
 const entry = (id: number): Entry => ({ id }) as Entry
@@ -92,4 +93,20 @@ test('the outbox keeps the order, who has what and how often it was sent', () =>
   expect(fresh).toBeGreaterThan(500)
   outbox.clear()
   expect([outbox.size, outbox.places()]).toEqual([0, []])
+})
+
+test('as many as all topics hold are under way at once, and each is found where it stands', () => {
+  const known = new Known(new Numbers())
+  const outbox = new Outbox(known)
+  const most = Object.values(TOPICS).reduce((sum, { max }) => sum + max, 0)
+  for (let id = 0; id < 6 * most; id++) {
+    known.hold(entry(id))
+    const at = outbox.add(entry(id), 0)
+    expect(outbox.find(id)).toBe(at)
+    const old = id - most + 1
+    if (old < 0) continue
+    outbox.remove(outbox.find(old))
+    known.forget(old)
+  }
+  for (let id = 5 * most + 1; id < 6 * most; id++) expect(outbox.entry(outbox.find(id)).id).toBe(id)
 })
