@@ -41,14 +41,15 @@ export async function run(client: Client, command: string[], flags: RunFlags): P
   const { attachSession } = await attaching
   const id = created.session.id
   let session: SessionView
+  let told = ''
   try {
-    session = await attachSession(client, id, { stdin: !isArray, onProgress: (text) => note(text) })
+    session = await attachSession(client, id, { stdin: !isArray, onProgress: (text) => note((told = text)) })
   } catch (error) {
     if (!(error instanceof MeshError) || error.code !== 'PEER_UNREACHABLE') throw error
     note(error.message)
     return EXIT_RUNNER_GONE
   }
-  if (isArray) noteTasks(session)
+  if (isArray) noteTasks(session, told)
   else if (travelling !== undefined) await bringFilesBack(client, travelling, session)
   if (flags.json === true) printJson(session)
   return exitCode(session)
@@ -63,10 +64,12 @@ export async function submit(client: Client, command: string[], flags: RunFlags)
   return 0
 }
 
-function noteTasks({ id, tasks }: SessionView): void {
+/** `told`: what was said last while it ran. */
+function noteTasks({ id, tasks }: SessionView, told: string): void {
   const short = id.slice(0, 8)
   const first = tasks?.failing[0]
-  if (tasks !== null) note(`${tasks.done} of ${tasks.total} tasks done, ${tasks.failed} failed`)
+  const sum = tasks === null ? told : `${tasks.done} of ${tasks.total} tasks done, ${tasks.failed} failed`
+  if (sum !== told) note(sum)
   if (first === undefined) note(`what a task wrote: omega logs ${short} --task 0`)
   else note(`the first that failed: omega logs ${short} --task ${first}`)
 }
