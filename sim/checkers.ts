@@ -67,12 +67,13 @@ const FALSE_START_MS = 50
 
 /**
  * Runs of one session that overlap in time, and epochs that ran on two PCs, outside of the excused times. `stalled`: a
- * peer program had stood still for longer than its leash.
+ * peer program had stood still for longer than its leash. `unheard`: sessions of which a PC could not know the epoch.
  */
 export function doubleRuns(
   log: Pick<RunLog, 'runs' | 'overlaps'>,
   excused: (atMs: number) => boolean,
-  stalled: (atMs: number) => boolean = () => false
+  stalled: (atMs: number) => boolean = () => false,
+  unheard: ReadonlySet<string> = new Set()
 ): { text: string; atMs: number }[] {
   const found: { text: string; atMs: number }[] = []
   for (const [a, b] of log.overlaps()) {
@@ -88,7 +89,7 @@ export function doubleRuns(
     const key = `${run.session}/${run.epoch}`
     const before = places.get(key)
     if (before === undefined) places.set(key, run)
-    else if (before.peer !== run.peer && !excused(run.fromMs)) {
+    else if (before.peer !== run.peer && !excused(run.fromMs) && !unheard.has(run.session)) {
       const text = `epoch ${run.epoch} of session ${run.session.slice(0, 6)} ran on two PCs, though nothing parted them`
       found.push({ text, atMs: run.fromMs })
     }

@@ -290,11 +290,12 @@ function strikeOne(
         pc.start()
       })
     case 'rot':
-      disk.rot('r/', createRandom(mesh.seed, 'rot', fault.atMs))
+      mesh.watch?.diskForgot(pc, disk.rot('r/', createRandom(mesh.seed, 'rot', fault.atMs))?.slice('r/'.length) ?? '')
       return
     case 'newDisk':
       pc.powerCut()
       disk.wipe()
+      mesh.watch?.diskForgot(pc)
       return later(() => pc.start())
     case 'rekeep':
       return rekeep(

@@ -166,8 +166,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a lower epoch is taken',
     file: RECORDS,
-    find: '    if (order < 0) {\n      this.#heedStop(record)',
-    replace: '    if (record.epoch < 0) {\n      this.#heedStop(record)'
+    find: '    if (order < 0) {\n      this.#heedOlder(record)',
+    replace: '    if (record.epoch < 0) {\n      this.#heedOlder(record)'
   },
   {
     name: 'another worker is bound as soon as the first is missed',
@@ -322,8 +322,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'voters are told of an end that no disk has',
     file: OWNING,
-    find: '          if (!final || copies === 0) return\n',
-    replace: '          if (!final) return\n',
+    find: '    if (copies > 0) {\n',
+    replace: '    if (copies >= 0) {\n',
     families: STRICT
   }
 ]

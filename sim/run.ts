@@ -299,7 +299,8 @@ class Play {
     const double = doubleRuns(
       mesh.world.runs,
       (atMs) => this.#excused(atMs),
-      (atMs) => this.#excused(atMs, true)
+      (atMs) => this.#excused(atMs, true),
+      watch.unheard
     )
     for (const { text, atMs } of double) if (liveness) watch.violate('double run', text, atMs)
     if (!liveness) return

@@ -3,7 +3,7 @@
  * than they give, results that are told twice, tables that grow without end.
  */
 import type { PeerId, SessionId } from '../protocols/ports.ts'
-import { TaskSet } from '../protocols/session/index.ts'
+import { FINAL_STATES, TaskSet } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { SimMesh } from './mesh.ts'
 import type { SimPc } from './pc.ts'
@@ -45,13 +45,17 @@ export class Watch implements RunWatcher {
   readonly violations: Violation[] = []
   readonly #options: WatchOptions
   readonly #said = new Set<string>()
-  /** Highest epoch written, by PC and session, and in which life of the peer. */
-  readonly #written = new Map<string, { start: number; epoch: number }>()
+  /** What each PC wrote last of each session, and in which life of the peer. */
+  readonly #written = new Map<SessionId, Map<PeerId, { start: number; epoch: number; isFinal: boolean }>>()
   readonly #ordered = new Map<string, number>()
   readonly #used = new Map<PeerId, number>()
   readonly #over = new Map<string, { seq: number; over: TaskSet }>()
-  /** `disks`: where it was written. `unheard`: none of these was up when it was run again. */
-  readonly #results = new Map<SessionId, { epoch: number; disks: Set<PeerId>; unheard?: boolean }>()
+  readonly #results = new Map<SessionId, { epoch: number; endedAt: number | undefined }>()
+  /**
+   * Claimed by a PC that was behind while all who knew more were off: whoever is left runs a session that is no strict one,
+   * as it should had they died before. Its epochs may be counted twice, and its result told twice.
+   */
+  readonly unheard = new Set<SessionId>()
   /** Sessions that may never run twice, and the highest epoch that has run, anywhere. */
   readonly strict = new Map<SessionId, number>()
 
@@ -71,37 +75,40 @@ export class Watch implements RunWatcher {
     const { id, epoch, state, spec } = record
     if (spec.mode === 'strict' && !this.strict.has(id)) this.strict.set(id, -1)
     if (on === 'write') {
-      const key = `${pc.id}/${id}`
-      const before = this.#written.get(key)
+      const all = this.#written.get(id) ?? new Map()
+      this.#written.set(id, all)
+      const before = all.get(pc.id)
       if (before !== undefined && before.start === pc.starts && epoch < before.epoch)
         this.violate('fence', `${pc.name} took epoch ${epoch} of session ${short(id)} after epoch ${before.epoch}`)
-      this.#written.set(key, { start: pc.starts, epoch })
+      this.#claimed(pc.id, record)
+      all.set(pc.id, { start: pc.starts, epoch, isFinal: FINAL_STATES.has(state) })
       this.#progressed(pc, record)
-      this.#goesOn(pc, record)
       return
     }
-    if (state === 'finished') this.#ended(pc, record)
+    if (state === 'finished') this.#ended(record)
   }
 
-  /** A result is published once, but for what nobody can know: see #goesOn. */
-  #ended({ id: pc }: Pick<SimPc, 'id'>, { id, epoch }: SessionRecord): void {
+  /** A result is published once, but for what nobody could know. A later owner that hears of it may take it as its own. */
+  #ended({ id, epoch, endedAt }: SessionRecord): void {
     const told = this.#results.get(id)
-    if (told === undefined) return void this.#results.set(id, { epoch, disks: new Set([pc]) })
-    if (told.epoch === epoch) return void told.disks.add(pc)
-    const excused = told.unheard === true || this.#options.excused(this.#options.nowMs())
-    if (this.strict.has(id) || !excused)
+    if (told === undefined) return void this.#results.set(id, { epoch, endedAt })
+    const isSame = endedAt !== undefined && told.endedAt === endedAt
+    if (told.epoch === epoch || (!this.strict.has(id) && (this.unheard.has(id) || isSame))) return
+    if (this.strict.has(id) || !this.#options.excused(this.#options.nowMs()))
       this.violate('result', `the end of session ${short(id)} was published for epoch ${told.epoch} and epoch ${epoch}`)
   }
 
-  /**
-   * A session that is no strict one is run by whoever is left: a keeper that was off when it ended, and is back while all
-   * who know of the end are off, runs it again, as it should had they died before.
-   */
-  #goesOn({ id: pc }: Pick<SimPc, 'id'>, { id, epoch, owner, state }: SessionRecord): void {
-    const told = this.#results.get(id)
-    if (told === undefined || told.unheard !== undefined || epoch <= told.epoch || pc !== owner || state === 'finished')
-      return
-    told.unheard = ![...told.disks].some((disk) => this.#options.answers(disk))
+  /** It takes the session as its own, or says how it has ended. */
+  #claimed(pc: PeerId, { id, epoch, owner, state }: SessionRecord): void {
+    const all = this.#written.get(id)!
+    const base = all.get(pc)
+    if (pc !== owner || base === undefined) return
+    const isEnd = FINAL_STATES.has(state) && !base.isFinal
+    if (epoch <= base.epoch && !isEnd) return
+    const ahead = [...all].filter(
+      ([, at]) => at.epoch > base.epoch || (at.epoch === base.epoch && at.isFinal && !base.isFinal)
+    )
+    if (ahead.length > 0 && !ahead.some(([peer]) => this.#options.answers(peer))) this.unheard.add(id)
   }
 
   /**
@@ -122,7 +129,16 @@ export class Watch implements RunWatcher {
 
   /** It keeps the session no more, and may hear of it anew from one that is behind. */
   forgot(pc: Pick<SimPc, 'id'>, session: SessionId): void {
-    this.#written.delete(`${pc.id}/${session}`)
+    this.#written.get(session)?.delete(pc.id)
+  }
+
+  /** Its disk has lost what it knew of that session, or of all: what it orders next may be older. Voters remember strict ones. */
+  diskForgot({ id: pc }: Pick<SimPc, 'id'>, lost?: SessionId): void {
+    for (const key of [...this.#ordered.keys()]) {
+      const [peer, session] = key.split('/') as [PeerId, SessionId]
+      if (peer === pc && (lost === undefined || session === lost) && !this.strict.has(session))
+        this.#ordered.delete(key)
+    }
   }
 
   ordered(session: SessionId, epoch: number, peer: PeerId): void {

@@ -13,6 +13,7 @@ import type { ChildEnd, SessionEvent, SessionInput, SessionRecord, SessionState 
 import type { PeerContext } from './context.ts'
 import type { Placer } from './placer.ts'
 import type { Records } from './records.ts'
+import { isStrict } from './strict.ts'
 import type { Strict } from './strict.ts'
 
 /** Starts that may fail on different peers before the session fails for good. */
@@ -180,6 +181,19 @@ export class Owning {
     return next
   }
 
+  /** An earlier owner, parted from this one, has run it to its end: it need not run again, if it does not yet. */
+  endedBefore(ended: SessionRecord): void {
+    const owned = this.#owned.get(ended.id)
+    const record = this.#parts.records.all.get(ended.id)
+    if (owned === undefined || record === undefined || isStrict(record)) return
+    const isBeingBound = owned.step === 'placing' && record.runner !== undefined && record.runner !== this.#ctx.self
+    if ((owned.step !== 'pending' && owned.step !== 'placing') || isBeingBound) return
+    const { runner, exit, output, outputError, logBytes, startedAt, endedAt, progress } = ended
+    this.update(record, { runner, exit, output, outputError, logBytes, startedAt, endedAt, progress })
+    const cause = `it had ended on ${this.#ctx.nameOf(ended.owner)} (epoch ${ended.epoch}), of which this PC could not hear`
+    this.tell(owned, { type: 'result.found', cause }, cause)
+  }
+
   disown(id: SessionId): void {
     this.#owned.get(id)?.actor.stop()
     this.#owned.delete(id)
@@ -236,22 +250,35 @@ export class Owning {
       this.#parts.records.commit(
         next,
         1,
-        (copies) => {
-          if (!final || copies === 0) return
-          this.#ctx.ports.host.acknowledge(id, next.epoch)
-          this.#parts.strict.close(next)
-        },
+        final ? (copies) => this.#ended(id, next.epoch, copies) : () => {},
         state === 'starting' ? (error) => this.#startRecorded(id, next.epoch, error) : undefined
       )
     }
-    this.#ctx.publish(summarize(this.#parts.records.all.get(id)!))
-    if (final) {
+    if (!final) this.#ctx.publish(summarize(this.#parts.records.all.get(id)!))
+    else {
       release(this.#parts.admission, id)
       this.#parts.placer.forget(id)
       this.disown(id)
       this.#ctx.changed('nodes')
     }
     this.#ctx.changed('sessions', id)
+  }
+
+  /** An end is told when a disk has it: after a restart it would be another. While none takes it, it is tried again. */
+  #ended(id: SessionId, epoch: number, copies: number): void {
+    const record = this.#parts.records.all.get(id)
+    if (record?.epoch !== epoch || record.owner !== this.#ctx.self || !FINAL_STATES.has(record.state)) return
+    if (copies > 0) {
+      this.#ctx.ports.host.acknowledge(id, epoch)
+      this.#parts.strict.close(record)
+      this.#ctx.publish(summarize(record))
+      return this.#ctx.changed('sessions', id)
+    }
+    this.#ctx.ports.clock.setTimeout(() => {
+      const now = this.#parts.records.all.get(id)
+      if (now?.epoch === epoch && FINAL_STATES.has(now.state))
+        this.#parts.records.commit(now, 1, (again) => this.#ended(id, epoch, again))
+    }, RESULT_RETRY_MS)
   }
 
   /** A peer that died before it had written that the session runs here would come back and let another run it too. */

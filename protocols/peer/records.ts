@@ -33,6 +33,8 @@ export interface RecordHooks {
   adopted(record: SessionRecord): void
   /** A stop was recorded. */
   stopWanted(record: SessionRecord, by: string): void
+  /** An older version says that it has finished: its owner of then was parted from the one of now. */
+  finishedBefore(ended: SessionRecord): void
   /** The older run kept frozen here is wanted no more. False: there is none. */
   discardWanted(id: SessionId): boolean
   /** It ended long ago, and its record is gone from here. */
@@ -128,6 +130,11 @@ export class Records {
     this.#ctx.ports.store.write([{ del: `r/${record.id}` }], { sync: false }, () => {})
   }
 
+  /** A version that a question has brought. */
+  take(record: SessionRecord): void {
+    this.#merge(record, () => {})
+  }
+
   /** The newest version that this peer and the reachable peers of the list have. `asked` counts those that answered. */
   newest(
     id: SessionId,
@@ -167,7 +174,7 @@ export class Records {
     this.#catching.add(told.id)
     this.newest(told.id, [told.owner, ...told.keepers], (newest) => {
       this.#catching.delete(told.id)
-      const mine = this.all.get(told.id)
+      const mine = this.all.get(told.id) ?? (newest?.owner === this.#ctx.self ? newest : undefined)
       if (mine === undefined) return
       const isWhole = newest !== undefined && compareVersion(newest, told) >= 0
       const best = isWhole ? newest : completed(told, mine)
@@ -256,7 +263,7 @@ export class Records {
     const mine = this.all.get(record.id)
     if (mine !== undefined && compareVersion(mine, record) > 0) {
       this.#send(from, { t: 'newer', n, record: mine })
-      this.#heedStop(record)
+      this.#heedOlder(record)
       return
     }
     const store = (): void =>
@@ -292,7 +299,7 @@ export class Records {
     const mine = this.all.get(record.id)
     const order = mine === undefined ? 1 : compareVersion(record, mine)
     if (order < 0) {
-      this.#heedStop(record)
+      this.#heedOlder(record)
       return done()
     }
     const stops = mine?.desired === 'stop' || record.desired === 'stop'
@@ -303,12 +310,17 @@ export class Records {
     this.#write(merged, writeOnce(merged), done)
     // At once: an owner that is none any more must not take another step in the new owner's record.
     this.#hooks.adopted(merged)
+    // Whoever has taken it over may not have started it yet.
+    if (mine?.state === 'finished' && !FINAL_STATES.has(merged.state))
+      this.#send(merged.owner, { t: 'put', n: 0, record: mine })
     if (merged !== record) this.#remindOfStop(record.owner, record.id)
     if (FINAL_STATES.has(merged.state)) this.#prune()
   }
 
-  /** An older version may still bring the wish to stop, which holds for all of them. */
-  #heedStop({ id, desired }: SessionRecord): void {
+  /** An older version may still bring the wish to stop, which holds for all of them, and how it has ended. */
+  #heedOlder(older: SessionRecord): void {
+    const { id, desired, state } = older
+    if (state === 'finished') this.#hooks.finishedBefore(older)
     const mine = this.all.get(id)
     if (desired === 'stop' && mine?.desired === 'run' && !FINAL_STATES.has(mine.state))
       this.stopHere(id, 'a wish kept elsewhere', () => {})

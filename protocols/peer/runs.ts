@@ -371,6 +371,9 @@ export class Runs implements HostHandler, ChildOrders {
         this.#children.delete(child.session)
         return this.#ctx.ports.host.discard(child.session, child.epoch)
       }
+      // Also one that is no keeper must know it, or the next thaw of all would let the old run go on.
+      if (newest !== undefined && newest.owner !== this.#ctx.self && this.#parts.owning.has(child.session))
+        return this.#parts.records.take(newest)
       if (!ours) {
         this.#addFork(child.session, child.epoch, newest)
         this.#ctx.ports.host.freeze(child.session, child.epoch)

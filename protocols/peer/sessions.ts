@@ -53,6 +53,7 @@ export class Sessions {
     const records = (this.records = new Records(ctx, {
       adopted: (record) => this.#recordAdopted(record),
       stopWanted: (record, by) => this.#stopWanted(record, by),
+      finishedBefore: (ended) => this.#owning.endedBefore(ended),
       discardWanted: (id) => this.#discardHere(id),
       pruned: (id) => this.strict.forget(id)
     }))
@@ -323,10 +324,17 @@ export class Sessions {
     if (told !== undefined) this.#tasks.heard(told)
     const mine = this.records.all.get(id)
     if (told !== undefined) this.strict.heed(told)
+    if (told?.owner === this.#ctx.self && !FINAL_STATES.has(told.state)) return this.#ownedBefore(told, mine)
     if (told === undefined || mine === undefined || told.owner === this.#ctx.self) return
     // Two owners may have replaced keepers: who is none any more is not sent the end of it.
     const concerns = this.#owning.has(id) || FINAL_STATES.has(told.state)
     if (concerns && compareVersion(told, mine) > 0) this.records.catchUp(told)
+  }
+
+  /** This peer told of it in an earlier life, and its disk has lost it: whoever keeps it still counts on this peer. */
+  #ownedBefore(told: SessionRecord, mine: SessionRecord | undefined): void {
+    if (this.#owning.has(told.id) || (mine !== undefined && compareVersion(told, mine) <= 0)) return
+    this.records.catchUp(told)
   }
 
   linkUp(peer: PeerId): void {

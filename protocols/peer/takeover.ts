@@ -29,6 +29,8 @@ import type { Strict } from './strict.ts'
 const AGAIN_MS = 100
 /** What one keeper says has reached the others by way of gossip after that, also over two steps. */
 const HEARSAY_MS = 1_000
+/** A look that comes so late comes from a peer that stood still: what the others said meanwhile is still to be read. */
+const LATE_MS = 500
 
 interface Parts {
   records: Records
@@ -58,23 +60,29 @@ export class Takeover {
    * `changed`: nothing else has.
    */
   watch(changed: Iterable<SessionRecord> = this.#parts.records.all.values()): void {
-    const { clock } = this.#ctx.ports
     let firstMs = Infinity
     for (const record of changed) firstMs = Math.min(firstMs, this.#inMs(record) ?? Infinity)
-    const dueAt = clock.mono() + Math.max(AGAIN_MS, firstMs)
+    this.#lookIn(Math.max(AGAIN_MS, firstMs))
+  }
+
+  #lookIn(ms: number): void {
+    const { clock } = this.#ctx.ports
+    const dueAt = clock.mono() + ms
     if (dueAt >= this.#dueAt) return
     if (this.#watch !== undefined) clock.clearTimeout(this.#watch)
     this.#dueAt = dueAt
     this.#watch = clock.setTimeout(() => {
+      const isLate = clock.mono() - dueAt > LATE_MS
       this.#watch = undefined
       this.#dueAt = Infinity
+      if (isLate) return this.#lookIn(HEARSAY_MS)
       for (const record of [...this.#parts.records.all.values()]) {
         const inMs = this.#inMs(record)
         if (inMs === 0) this.#turn(record)
         else if (inMs === undefined) this.#parts.strict.unclaim(record.id)
       }
       this.watch()
-    }, dueAt - clock.mono())
+    }, ms)
   }
 
   /** Ours from an earlier life, and nobody looks after it yet. What has no process waits for nothing but the keepers. */
@@ -201,8 +209,12 @@ export class Takeover {
     this.#parts.keepers.ask(record.id, asked, (newest) => {
       if (newest?.owner !== this.#ctx.self || FINAL_STATES.has(newest.state) || this.#parts.owning.has(record.id))
         return
-      if (newest.runner !== this.#ctx.self || waitsForPlace(newest))
-        this.#parts.owning.own(newest, newest.desired === 'stop' ? 'stopping' : 'placing', 'this peer is back')
+      if (newest.runner !== this.#ctx.self || waitsForPlace(newest)) {
+        // The worker that it was bound to may have run it, unheard: the next run needs a number above that one's.
+        const bound = newest.runner !== undefined && newest.runner !== this.#ctx.self
+        const next = bound ? { ...newest, epoch: newest.epoch + 2, seq: 0 } : newest
+        this.#parts.owning.own(next, newest.desired === 'stop' ? 'stopping' : 'placing', 'this peer is back')
+      }
     })
   }
 }

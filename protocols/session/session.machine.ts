@@ -39,6 +39,8 @@ export type SessionEvent =
   | { type: 'child.exited'; end: ChildEnd; cause: string }
   | { type: 'child.gone'; cause: string; again: boolean }
   | { type: 'result.published' }
+  /** An earlier owner, parted from this one, has run it to its end. */
+  | { type: 'result.found'; cause: string }
   | { type: 'session.stop'; cause: string }
   | { type: 'session.drain'; cause: string }
   | { type: 'session.superseded'; cause: string }
@@ -89,12 +91,14 @@ export const sessionMachine = setup({
         'worker.self': 'starting',
         'worker.bound': 'handed',
         'worker.none': [{ guard: ({ event }) => event.final, target: 'failed' }, { target: 'pending' }],
+        'result.found': 'finished',
         'session.stop': 'stopped'
       }
     },
     pending: {
       on: {
         'view.changed': { guard: ({ context }) => !context.waitForBackoff, target: 'placing' },
+        'result.found': 'finished',
         'session.stop': 'stopped'
       },
       after: { retry: 'placing' }

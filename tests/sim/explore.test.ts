@@ -45,6 +45,12 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
     2_000_013,
     'a PC that failed to start a session once was asked no more while the other kept a frozen run of it'
   ],
+  ['pair', 2_002_038, 'an end was forgotten for a later owner, parted from the first, who had not run it yet'],
+  ['pair', 2_002_777, 'a failure that no disk had taken was told to everyone, and after a restart the session went on'],
+  ['calm', 2_001_793, 'a peer that had stood still counted its own silence as that of the owner, and took over'],
+  ['calm', 2_002_752, 'an owner that was back gave its next run the number of one that its worker had run unheard'],
+  ['beyond', 3_001_001, 'an old run kept frozen went on when the owner of its PC gave it back'],
+  ['lease', 5_000_030, 'an owner with a new disk did not mind what it had told everyone before'],
   ['pair', 20_095, 'a PC that could not start a session once was never asked again'],
   ['liars', 3025, 'who held room for less than it was bound for got all of it', 90_000],
   ['liars', 5249, 'a place in the queue, called up, gave back the room of the run that it had become', 90_000],

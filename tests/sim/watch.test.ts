@@ -87,18 +87,44 @@ test('more work than a PC gives, even for a moment, is over its capacity', () =>
   expect(checkers(one)).toEqual(['capacity'])
 })
 
+test('a PC with a new disk may order what is older, but no strict session', () => {
+  for (const mode of ['strict', undefined] as const) {
+    const { watch: one } = watch()
+    one.wrote(pc('p0'), record({ spec: (mode === undefined ? {} : { mode }) as SessionRecord['spec'] }), 'write')
+    one.ordered(ID, 2, 'p0')
+    one.diskForgot(pc('p1'))
+    one.diskForgot(pc('p0'), 'another')
+    one.ordered(ID, 1, 'p0')
+    expect(checkers(one)).toEqual(['fence'])
+    one.ordered(ID, 3, 'p0')
+    one.diskForgot(pc('p0'))
+    one.ordered(ID, 2, 'p0')
+    expect(checkers(one)).toHaveLength(mode === 'strict' ? 2 : 1)
+  }
+})
+
 test('a session may be run again while all who know of its end are off, unless it is strict', () => {
   for (const answers of [false, true])
     for (const mode of ['strict', undefined] as const) {
       const { watch: one } = watch(false, answers)
       const of = (patch: Partial<SessionRecord>) =>
         record({ ...patch, spec: (mode === undefined ? {} : { mode }) as SessionRecord['spec'] })
-      one.wrote(pc('p0'), of({ epoch: 1 }), 'write')
+      one.wrote(pc('p1'), of({ epoch: 1 }), 'write')
+      one.wrote(pc('p0'), of({ epoch: 1, state: 'finished' }), 'write')
       one.wrote(pc('p0'), of({ epoch: 1, state: 'finished' }), 'synced')
       one.wrote(pc('p1'), of({ epoch: 3, owner: 'p1' }), 'write')
       one.wrote(pc('p1'), of({ epoch: 3, owner: 'p1', state: 'finished' }), 'synced')
       expect(checkers(one)).toEqual(answers || mode === 'strict' ? ['result'] : [])
     }
+})
+
+test('an end that a later owner has heard of and takes as its own is told once', () => {
+  const { watch: one } = watch()
+  one.wrote(pc('p0'), record({ state: 'finished', endedAt: 7 }), 'synced')
+  one.wrote(pc('p1'), record({ epoch: 3, owner: 'p1', state: 'finished', endedAt: 7 }), 'synced')
+  expect(one.violations).toEqual([])
+  one.wrote(pc('p1'), record({ epoch: 5, owner: 'p1', state: 'finished', endedAt: 8 }), 'synced')
+  expect(checkers(one)).toEqual(['result'])
 })
 
 test('what is over in an array stays over at its owner; a keeper may know less', () => {

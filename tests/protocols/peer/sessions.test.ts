@@ -74,6 +74,27 @@ test('a partition runs both sides; healed, the newer run goes on and the older s
   expect(openRuns(mesh, job)).toEqual([])
 })
 
+test('what ended on the far side of a cut is not run again by a new owner that was still looking for a place', () => {
+  const mesh = formed(22, ['attic', 'den', 'hall'])
+  const job = mesh.submit('attic', 'sleep 2', { on: 'hall', restart: 'always' })
+  const old = runner(mesh, job)
+  mesh.cut(['attic', 'den'], ['hall'])
+  mesh.until(() => mesh.pc('attic').peer!.sessions.records.all.get(job.id!)?.state === 'pending', {
+    withinMs: 12_000,
+    what: 'a keeper has taken it over, and has no place for it'
+  })
+  mesh.until(() => old.peer!.sessions.records.all.get(job.id!)?.state === 'finished', {
+    withinMs: 90_000,
+    what: 'it has ended as often as it is started again'
+  })
+  const runs = runsOf(mesh, job).length
+  mesh.heal()
+  settled(mesh, job, 'finished')
+  expect(runsOf(mesh, job)).toHaveLength(runs)
+  const record = mesh.session(job.id)!
+  expect([record.exit, record.runner]).toEqual([{ code: 0, signal: null }, old.id])
+})
+
 test('a stop given while the runner cannot hear it reaches it when it can', () => {
   for (const seed of [31, 32, 33]) {
     const mesh = formed(seed, ['attic', 'den', 'hall'])

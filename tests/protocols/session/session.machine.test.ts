@@ -52,6 +52,7 @@ function begin(resume: Entry, { restarts = false, elsewhere = true }: Settings =
     gone: { type: 'child.gone', cause: 'power', again: false },
     goneAgain: { type: 'child.gone', cause: 'power', again: true },
     published: { type: 'result.published' },
+    found: { type: 'result.found', cause: 'ended elsewhere' },
     stop: { type: 'session.stop', cause: 'ann' },
     drain: { type: 'session.drain', cause: 'down' },
     superseded: { type: 'session.superseded', cause: 'newer' }
@@ -104,6 +105,9 @@ test.each<[string, Entry, string[], string, Settings?]>([
   ['a stop while it is placed', 'placing', ['stop'], 'stopped'],
   ['a stop while it waits', 'placing', ['none', 'stop'], 'stopped'],
   ['a new PC while it waits', 'placing', ['none', 'view'], 'placing'],
+  ['an end elsewhere while it waits', 'placing', ['none', 'found'], 'finished'],
+  ['an end elsewhere while it is placed', 'placing', ['found'], 'finished'],
+  ['an end elsewhere while it runs', 'running', ['found'], 'running'],
   ['a failed start with others left', 'starting', ['notStarted'], 'placing'],
   ['a failed start with nobody left', 'starting', ['notStarted'], 'failed', { elsewhere: false }],
   ['a child that ended before it was said to run', 'starting', ['exited', 'published'], 'finished'],
