@@ -332,7 +332,11 @@ export class Runs implements HostHandler, ChildOrders {
         this.#ctx.ports.host.acknowledge(child.session, child.epoch)
       return
     }
-    if (owned !== undefined && child.state === 'running' && record?.epoch === child.epoch) return
+    if (owned !== undefined && child.state === 'running' && record?.epoch === child.epoch) {
+      // The link to sessiond broke after its start, and before that was told.
+      if (owned.step === 'starting') this.started(child.session, child.epoch, child.pid)
+      return
+    }
     this.#askBeforeThaw(child)
   }
 

@@ -121,3 +121,17 @@ test('a report of sessiond that crosses the order to start a child says nothing 
   expect(reported).toEqual([job.id])
   expect(mesh.world.runs.of(job.id!)).toHaveLength(1)
 })
+
+test('a start that sessiond could not tell of is seen in its next report', () => {
+  const mesh = formed(414, 3)
+  const job = mesh.submit(0, 'sleep 5', { restart: 'on-node-loss', on: 'pc0' })
+  const { runs, records } = mesh.pc(0).peer!.sessions
+  const started = runs.started.bind(runs)
+  runs.started = (id, epoch, pid) => {
+    runs.started = started
+    mesh.world.timeline.at(10, () => runs.children([{ session: id, epoch, state: 'running', pid }]))
+  }
+  mesh.until(() => records.all.get(job.id!)?.state === 'running', { withinMs: 3000, what: 'it runs' })
+  mesh.until(() => mesh.session(job.id)?.state === 'finished', { withinMs: 20_000, what: 'it has ended' })
+  expect(mesh.world.runs.of(job.id!)).toHaveLength(1)
+})
