@@ -345,10 +345,16 @@ export class Owning {
           return this.tell(owned, { type: 'worker.self' }, outcome.why.sentence)
         case 'binding':
           // From here on the worker may run it: a disk must say so before, or an owner that dies now runs it, too, when it is back.
-          return this.#parts.records.commit(this.update(now, { why: outcome.why, runner: outcome.worker }), 1, () => {
-            const latest = this.#parts.records.all.get(id)
-            if (latest?.owner === this.#ctx.self) this.#parts.placer.bind(outcome.worker, latest)
-          })
+          return this.#parts.records.commit(
+            this.update(now, { why: outcome.why, runner: outcome.worker }),
+            1,
+            (copies, error) => {
+              const latest = this.#parts.records.all.get(id)
+              if (latest?.owner !== this.#ctx.self) return
+              if (copies > 0) return this.#parts.placer.bind(outcome.worker, latest)
+              this.#unbound(id, latest, outcome.worker, error)
+            }
+          )
         case 'bound':
           this.#parts.strict.handOn(now, outcome.worker)
           this.#handOver(now, outcome.worker, outcome.epoch)
@@ -372,6 +378,17 @@ export class Owning {
         }
       }
     })
+  }
+
+  /** Nobody was bound, and nobody is while no disk takes it. */
+  #unbound(id: SessionId, record: SessionRecord, worker: PeerId, error: MeshError | undefined): void {
+    const owned = this.#owned.get(id)
+    if (owned?.step !== 'placing' || record.runner !== worker) return
+    this.#parts.placer.forget(id)
+    this.update(record, { runner: undefined })
+    this.#quiet(id, owned)
+    const cause = `no disk took the record that it runs on ${this.#ctx.nameOf(worker)}: ${error?.message ?? 'no answer'}`
+    this.tell(owned, { type: 'worker.none', cause, final: false })
   }
 
   /** What refuses may look able for long, and each refusal changes the view. */

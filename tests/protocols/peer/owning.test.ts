@@ -52,3 +52,26 @@ test('a long command is cut in the text of an event, and the text says so', () =
   mesh.run(500)
   expect(pc.peer!.events.map((event) => event.text)).toContain(`sleep 5 ${'x'.repeat(51)}… started on pc0`)
 })
+
+test('a worker is not bound while no disk says that it is, and is once one does', () => {
+  const mesh = startMesh({ seed: 403, peers: 2 })
+  const [owner, worker] = [mesh.pc(0), mesh.pc(1)]
+  mesh.until(() => mesh.running.length === 2 && mesh.agree() && mesh.advertised(), {
+    withinMs: 10_000,
+    what: 'they know each other'
+  })
+  worker.peer!.sessions.pause()
+  const job = mesh.submit(0, 'sleep 1', { on: 'pc1' })
+  mesh.until(() => job.id !== undefined, { withinMs: 5000, what: 'it is accepted' })
+  mesh.run(100)
+  owner.disk.readOnly = worker.disk.readOnly = true
+  worker.peer!.sessions.resume()
+  mesh.run(3000)
+  expect(mesh.world.runs.of(job.id!)).toEqual([])
+  const record = owner.peer!.sessions.records.all.get(job.id!)
+  expect([record?.state, record?.runner]).toEqual(['pending', undefined])
+  expect(record?.reason).toMatch(/^no disk took the record that it runs on pc1: the disk is read-only/)
+  owner.disk.readOnly = worker.disk.readOnly = false
+  mesh.until(() => mesh.session(job.id)?.state === 'finished', { withinMs: 60_000, what: 'it has ended' })
+  expect(mesh.world.runs.of(job.id!)).toHaveLength(1)
+})
