@@ -1,5 +1,5 @@
 /** What must be true whatever happened (PROTOCOLS.md 2.8.4), looked at from outside of the peers. Violations are sentences. */
-import { FINAL_STATES, isTaskRun, TaskSet } from '../protocols/session/index.ts'
+import { FINAL_STATES, isTaskRun, survivesRunner, TaskSet } from '../protocols/session/index.ts'
 import type { PeerId, SessionId } from '../protocols/ports.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { Job, SimMesh } from './mesh.ts'
@@ -37,6 +37,7 @@ export function unfinished(
   for (const { id } of jobs) {
     const record = mesh.session(id)
     if (record === undefined || FINAL_STATES.has(record.state) || decides(record.id)) continue
+    if (wentWithItsPc(mesh, record)) continue
     const open = mesh.world.runs.of(record.id).filter((run) => run.toMs === undefined)
     // each PC keeps a frozen run of it: a person must say which one counts
     if (record.state === 'pending' && mesh.running.every(({ peer }) => peer?.sessions.forks.has(record.id) === true))
@@ -47,6 +48,12 @@ export function unfinished(
     )
   }
   return found
+}
+
+/** It ran where nobody will come back from, and may run nowhere else. */
+export function wentWithItsPc(mesh: Pick<SimMesh, 'pcs'>, record: SessionRecord): boolean {
+  const runner = mesh.pcs.find(({ id }) => id === record.runner)
+  return runner?.stolen === true && record.owner === record.runner && !survivesRunner(record)
 }
 
 /** Without a partition nothing runs twice; during one, and until the sides have merged, it may. */
@@ -159,12 +166,12 @@ export function wrongArrays(mesh: Pick<SimMesh, 'session' | 'world'>, jobs: read
 }
 
 /** In the end everyone is told the same of each session as its keepers know. */
-export function staleSummaries(mesh: Pick<SimMesh, 'pcs' | 'session'>, jobs: readonly Job[]): string[] {
+export function staleSummaries(mesh: Pick<SimMesh, 'left' | 'session'>, jobs: readonly Job[]): string[] {
   const found: string[] = []
   for (const { id } of jobs) {
     const record = mesh.session(id)
     if (record === undefined) continue
-    for (const { name, peer } of mesh.pcs) {
+    for (const { name, peer } of mesh.left) {
       const told = peer?.summary(record.id)
       if (told?.epoch === record.epoch && told.state === record.state) continue
       const what = told === undefined ? 'nothing' : `"${told.state}" in epoch ${told.epoch}`

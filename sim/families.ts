@@ -156,6 +156,16 @@ export const FAMILIES = {
     faultEveryMs: [4000, 12_000],
     fixed: {}
   },
+  /** One PC is never seen again, in the middle of everything: all that may go on goes on without it. */
+  loss: {
+    peers: [3, 4, 5],
+    classes: ['stolen', 'stolen', 'stolen', ...CALM],
+    rateError: 0.01,
+    datagrams: false,
+    liveness: true,
+    strictShare: 0.3,
+    fixed: {}
+  },
   calm: { peers: [3, 4, 5], classes: CALM, rateError: 0.01, datagrams: false, liveness: true, fixed: {} },
   arrays: {
     peers: [2, 3, 3, 4, 5],

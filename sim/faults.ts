@@ -37,6 +37,8 @@ export type Fault = { atMs: number } & (
   | { k: 'full' | 'readOnly' | 'unreadable'; pc: number; forMs: number }
   | { k: 'rot'; pc: number }
   | { k: 'newDisk'; pc: number; forMs: number }
+  /** Nobody sees it again, nor what is on its disk. */
+  | { k: 'stolen'; pc: number }
   /** Other PCs vote on the strict sessions that it looks after; then those of the rule do again. */
   | { k: 'rekeep'; pc: number; voters: number[] }
   /** `omega down`, and up again later. */
@@ -155,6 +157,8 @@ export const DRAWN_FAULTS = {
   rot: (draw, atMs, { peers }) => [{ k: 'rot', atMs, pc: draw.below(peers) }],
   newDisk: one('newDisk', 500, 20_000),
   /** Never more than one PC of a plan: who accepted on two disks has lost nothing. */
+  /** No more than one of all. */
+  stolen: (_draw, atMs, { peers }) => [{ k: 'stolen', atMs, pc: peers - 1 }],
   amnesia: (draw, atMs, { peers }) => [{ k: 'newDisk', atMs, pc: peers - 1, forMs: draw.log(500, 20_000) }],
   rekeep: (draw, atMs, { peers }) => {
     const voters = range(peers).filter(() => draw.chance(0.6))
@@ -297,6 +301,9 @@ function strikeOne(
       disk.wipe()
       mesh.watch?.diskForgot(pc)
       return later(() => pc.start())
+    case 'stolen':
+      pc.stolen = true
+      return pc.powerCut()
     case 'rekeep':
       return rekeep(
         pc,

@@ -140,6 +140,11 @@ export class SimMesh {
     return this.pcs.filter((pc) => pc.running)
   }
 
+  /** All but those that nobody will see again. */
+  get left(): SimPc[] {
+    return this.pcs.filter((pc) => !pc.stolen)
+  }
+
   pc(which: Which): SimPc {
     if (typeof which === 'object') return which
     const found = typeof which === 'number' ? this.pcs[which] : this.pcs.find((pc) => pc.name === which)

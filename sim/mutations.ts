@@ -72,6 +72,13 @@ export const MUTATIONS: readonly Mutation[] = [
     families: ['calm']
   },
   {
+    name: 'nobody takes over from an owner that stays away',
+    file: TAKEOVER,
+    find: 'if (inMs === 0) this.#turn(record)',
+    replace: 'if (inMs === 0) void 0',
+    families: ['loss']
+  },
+  {
     name: 'time since the verdict instead of since the last word',
     file: LINKS,
     find: 'return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt, this.#startedAt)',

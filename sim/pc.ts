@@ -123,6 +123,9 @@ export class SimPc {
   get id(): PeerId {
     return this.key.peerId
   }
+  /** Nothing starts it again. */
+  stolen = false
+
   get running(): boolean {
     return this.#process?.alive === true
   }
@@ -143,7 +146,7 @@ export class SimPc {
 
   /** Switches the PC on where it is off, and starts the peer program where none runs. */
   start(): void {
-    if (this.running || this.#asleep !== undefined) return
+    if (this.running || this.#asleep !== undefined || this.stolen) return
     const { fabric, timeline, discovery } = this.#world
     if (!this.station.powered) this.#powered()
     this.starts++

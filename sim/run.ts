@@ -11,6 +11,7 @@ import {
   strictDoubleRuns,
   twinResults,
   unfinished,
+  wentWithItsPc,
   wrongArrays
 } from './checkers.ts'
 import { FAMILIES, familyOf } from './families.ts'
@@ -257,7 +258,7 @@ class Play {
         for (const work of this.#work) if (work.planned.command === 'sleep infinity') this.#stop(work, 0)
       }
       this.#pass(mesh.nowMs + 1000)
-      const agree = mesh.running.length === mesh.pcs.length && mesh.agree()
+      const agree = mesh.running.length === mesh.left.length && mesh.agree()
       if (agree) this.#convergedMs ??= mesh.nowMs - sinceMs
       if (mesh.world.runs.runs.length > starts) {
         starts = mesh.world.runs.runs.length
@@ -273,7 +274,7 @@ class Play {
   #isOver(): boolean {
     return this.#work.every(({ job }) => {
       const record = this.#mesh.session(job.id)
-      return record === undefined || FINAL_STATES.has(record.state)
+      return record === undefined || FINAL_STATES.has(record.state) || wentWithItsPc(this.#mesh, record)
     })
   }
 
@@ -320,13 +321,14 @@ class Play {
         `${CONVERGED_MAX_MS / 1000} s after the last fault the PCs do not agree on who is alive`
       )
     for (const { job, pc, start, planned } of this.#work)
-      if (job.id === undefined && job.error === undefined && mesh.pcs[pc]!.starts === start)
+      if (job.id === undefined && job.error === undefined && mesh.pcs[pc]!.running && mesh.pcs[pc]!.starts === start)
         watch.violate('answer', `job ${planned.key} was never answered at ${mesh.pcs[pc]!.name}`)
   }
 
-  /** Those that have another disk than they had. */
+  /** Those that have another disk than they had, or none. */
   #disksLost(): Set<PeerId> {
-    return new Set(this.#plan.faults.flatMap((fault) => (fault.k === 'newDisk' ? [this.#mesh.pcs[fault.pc]!.id] : [])))
+    const isLoss = (fault: Fault): fault is Fault & { pc: number } => fault.k === 'newDisk' || fault.k === 'stolen'
+    return new Set(this.#plan.faults.filter(isLoss).map(({ pc }) => this.#mesh.pcs[pc]!.id))
   }
 
   #woke(peer: PeerId, fromMs: number, toMs: number): boolean {

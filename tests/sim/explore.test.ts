@@ -91,6 +91,13 @@ test('two hundred seeds break no promise, and come to every rare thing', { timeo
   expect(Object.keys(report.faults).length).toBeGreaterThan(25)
 })
 
+test('thirty seeds in which a PC is never seen again: all that may goes on without it', { timeout: 300_000 }, async () => {
+  const report = await explore({ families: ['loss'], first: FIRST, seeds: 30, workers: 2, faultPhaseMs: 25_000 })
+  expect(report.failures).toEqual([])
+  expect(report.seeds).toBe(30)
+  expect(report.faults['stolen']).toBeGreaterThan(5)
+})
+
 test('forty seeds of arrays: each result is counted once, and none is lost', { timeout: 300_000 }, async () => {
   const report = await explore({ families: ['arrays'], first: FIRST, seeds: 40, workers: 2, faultPhaseMs: 25_000 })
   expect(report.failures).toEqual([])
