@@ -25,6 +25,9 @@ import { Worker } from './worker.ts'
 /** Live sessions owned by one peer. */
 const OWNED_MAX = 10_000
 
+/** Of what has ended longer ago, nobody is told any more because there is so much of it. */
+const UNTOLD_MS = 60_000
+
 /** On disk while the owner of this PC wants it for himself. */
 const PAUSED_KEY = 'paused'
 
@@ -310,10 +313,21 @@ export class Sessions {
   /** A member came, went or died: its sessions may be taken over after a while. */
   membersChanged(): void {
     this.#takeover.watch()
+    this.#tellForTheGone()
     this.#keepers.membersChanged()
     // Sessions of a PC that is gone look different at once, and again when a person may be asked about it.
     this.#ctx.changed('sessions')
     if ([...this.records.all.values()].some(isStrict)) this.strict.askLater()
+  }
+
+  /** Who is gone may have written more than it could tell everyone, up to an end; its keepers have that. */
+  #tellForTheGone(): void {
+    for (const record of this.records.all.values()) {
+      if (this.#ctx.goneMs(record.owner) === undefined) continue
+      const told = this.#ctx.summary(record.id)
+      const isRecent = this.#ctx.ports.clock.wall() - (record.endedAt ?? 0) < UNTOLD_MS
+      if (told === undefined ? isRecent : compareVersion(record, told) > 0) this.#ctx.publish(summarize(record))
+    }
   }
 
   /** Everyone was told of a newer version: also of what this peer believes to own, from an owner it has no link to. */
