@@ -83,7 +83,8 @@ export async function explore(options: ExploreOptions): Promise<Report> {
     options.onPlayed?.(one)
     return options.stopAtFirst === true && one.outcome.violations.length > 0
   })
-  played.sort((a, b) => tasks.indexOf(a.task) - tasks.indexOf(b.task) || a.outcome.seed - b.outcome.seed)
+  const turn = ({ outcome }: Played): number => families.indexOf(outcome.family as FamilyName)
+  played.sort((a, b) => a.outcome.seed - b.outcome.seed || turn(a) - turn(b))
   return report(options, played, (performance.now() - startedAt) / 1000)
 }
 

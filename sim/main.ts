@@ -16,6 +16,7 @@ import { play } from './run.ts'
 import { SCENARIOS } from './scenarios.ts'
 import { shrinkFile } from './shrink.ts'
 import { tell } from './story.ts'
+import type { Played } from './worker.ts'
 
 const USAGE = `usage: omega sim explore [--seeds N] [--seed FIRST] [--family F,…] [--workers K] [--failures DIR] [--wire]
        omega sim replay --seed S [--family F] | --file FILE  [--until SECONDS] [--trace] [--wire]
@@ -42,6 +43,8 @@ const OPTIONS = {
   help: { type: 'boolean' }
 } as const
 
+const PROGRESS_EACH_MS = 30_000
+
 type Print = (text: string) => void
 
 export async function main(argv: readonly string[], print: Print = console.log): Promise<number> {
@@ -57,13 +60,15 @@ export async function main(argv: readonly string[], print: Print = console.log):
       case 'replay':
         return replay({ ...values, seed }, print)
       case 'explore': {
+        const seeds = wholeNumber('--seeds', values.seeds ?? '100')
         const report = await explore({
           families: familiesOf(values.family ?? 'within,calm,pair,beyond'),
           first: seed,
-          seeds: wholeNumber('--seeds', values.seeds ?? '100'),
+          seeds,
           workers,
           wire: values.wire === true,
-          failuresDir: values.failures
+          failuresDir: values.failures,
+          onPlayed: progress(seeds)
         })
         print(JSON.stringify(report))
         return report.violations === 0 ? 0 : 1
@@ -87,6 +92,20 @@ export async function main(argv: readonly string[], print: Print = console.log):
   } catch (error) {
     process.stderr.write(`sim: ${(error as Error).message}\n${USAGE}\n`)
     return 2
+  }
+}
+
+/** A long run says how far it is, and each broken promise at once. */
+function progress(seeds: number): (played: Played) => void {
+  let done = 0
+  let saidAt = performance.now()
+  return ({ outcome: { family, seed, violations } }) => {
+    done++
+    const [worst] = violations
+    if (worst !== undefined) process.stderr.write(`${family} ${seed}: ${worst.checker}: ${worst.text}\n`)
+    if (performance.now() - saidAt < PROGRESS_EACH_MS) return
+    saidAt = performance.now()
+    process.stderr.write(`${done} of ${seeds} seeds played\n`)
   }
 }
 

@@ -26,7 +26,6 @@ export interface Task {
   faultPhaseMs?: number
 }
 export interface Played {
-  task: Task
   outcome: Outcome
   wallMs: number
   /** Of the heap, for each peer at the end; measured where a seed is played twice. */
@@ -64,7 +63,7 @@ parentPort!.on('message', (task: Task) => {
   const plan = expand(task.seed, task.family, task.faultPhaseMs)
   const outcome = play(plan, { wire: task.wire === true })
   const wallMs = performance.now() - startedAt
-  const played: Played = { task, outcome, wallMs }
+  const played: Played = { outcome, wallMs }
   if (task.twice === true) {
     const left: SimMesh[] = []
     const again = play(plan, { wire: task.wire === true, onStart: (mesh) => void left.push(mesh) })
