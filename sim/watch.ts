@@ -41,12 +41,20 @@ export interface WatchOptions {
   holds(session: SessionId, peer: PeerId): boolean
 }
 
+interface Written {
+  /** In which life of the peer. */
+  start: number
+  epoch: number
+  owner: PeerId
+  isFinal: boolean
+}
+
 export class Watch implements RunWatcher {
   readonly violations: Violation[] = []
   readonly #options: WatchOptions
   readonly #said = new Set<string>()
-  /** What each PC wrote last of each session, and in which life of the peer. */
-  readonly #written = new Map<SessionId, Map<PeerId, { start: number; epoch: number; isFinal: boolean }>>()
+  /** What each PC wrote last of each session. */
+  readonly #written = new Map<SessionId, Map<PeerId, Written>>()
   readonly #ordered = new Map<string, number>()
   readonly #used = new Map<PeerId, number>()
   readonly #over = new Map<string, { seq: number; over: TaskSet }>()
@@ -81,7 +89,7 @@ export class Watch implements RunWatcher {
       if (before !== undefined && before.start === pc.starts && epoch < before.epoch)
         this.violate('fence', `${pc.name} took epoch ${epoch} of session ${short(id)} after epoch ${before.epoch}`)
       this.#claimed(pc.id, record)
-      all.set(pc.id, { start: pc.starts, epoch, isFinal: FINAL_STATES.has(state) })
+      all.set(pc.id, { start: pc.starts, epoch, owner: record.owner, isFinal: FINAL_STATES.has(state) })
       this.#progressed(pc, record)
       return
     }
@@ -104,9 +112,14 @@ export class Watch implements RunWatcher {
     const base = all.get(pc)
     if (pc !== owner || base === undefined) return
     const isEnd = FINAL_STATES.has(state) && !base.isFinal
-    if (epoch <= base.epoch && !isEnd) return
+    if (epoch <= base.epoch && base.owner === pc && !isEnd) return
     const ahead = [...all].filter(
-      ([, at]) => at.epoch > base.epoch || (at.epoch === base.epoch && at.isFinal && !base.isFinal)
+      ([peer, at]) =>
+        peer !== pc &&
+        (at.epoch > base.epoch ||
+          (at.epoch === base.epoch && at.isFinal && !base.isFinal) ||
+          // what this PC wrote itself may be lost with its last life
+          (at.epoch >= epoch && at.owner !== pc))
     )
     if (ahead.length > 0 && !ahead.some(([peer]) => this.#options.answers(peer))) this.unheard.add(id)
   }

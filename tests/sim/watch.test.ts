@@ -272,7 +272,7 @@ function meshOf(...held: (SessionRecord | undefined)[]): SimMesh {
     }
   }))
   const newest = held.filter((one) => one !== undefined).sort((a, b) => b.epoch - a.epoch)[0]
-  return { pcs, running: pcs, session: () => newest, world: { runs: runs().log } } as unknown as SimMesh
+  return { pcs, left: pcs, running: pcs, session: () => newest, world: { runs: runs().log } } as unknown as SimMesh
 }
 const accepted: Job[] = [{ id: ID, durability: 2, error: undefined }]
 const states = (...list: (SessionState | undefined)[]) =>
