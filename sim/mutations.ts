@@ -12,8 +12,13 @@ export interface Mutation extends Patch {
   name: string
   /** Where it is looked for. Default: calm, within, pair by turns. */
   families?: readonly FamilyName[]
-  /** A second line of defence, taken away so that the first is judged alone; without the mutation all must hold. */
+  /**
+   * A second line of defence, taken away so that the first is judged alone; without the mutation, what `by` names must
+   * hold all the same.
+   */
   without?: Patch
+  /** Checkers, of which one must find it. Default: any. */
+  by?: readonly string[]
 }
 
 const SESSIONS = 'protocols/peer/sessions.ts'
@@ -32,15 +37,23 @@ const LEASES = 'protocols/register/lease.ts'
 const ACCEPTOR = 'protocols/register/acceptor.ts'
 
 /** The rules of registers and leases (protocols/register/rules.ts), each left out. */
-const broken = (rule: keyof Rules, name: string, families = STRICT, without?: Patch): Mutation => ({
+const broken = (rule: keyof Rules, name: string, families = STRICT): Mutation => ({
   name,
   file: 'protocols/register/rules.ts',
   find: `${rule}: true`,
   replace: `${rule}: false`,
-  families,
-  ...(without === undefined ? {} : { without })
+  families
 })
-/** Keepers hold every other peer for dead: only the lease stands between them and the session. */
+/**
+ * The same of rules about time: where only the lease stands between keepers and the session. What it keeps apart is
+ * rights and runs; that epochs go up is the work of the defence that is away.
+ */
+const brokenLease = (rule: keyof Rules, name: string): Mutation => ({
+  ...broken(rule, name, ['edge']),
+  without: HASTY,
+  by: ['right', 'double run']
+})
+/** Keepers hold every other peer for dead. */
 export const HASTY: Patch = {
   file: TAKEOVER,
   find: 'return takeoverInMs(record, this.#ctx.self, (peer) => this.#ctx.goneMs(peer))',
@@ -271,11 +284,11 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'return'
   },
   // ---- registers and the rights kept in them ----
-  broken('attemptInValue', 'a read counts as a renewal', ['edge'], HASTY),
-  broken('leaseFromAttemptStart', 'a lease runs from the answer', ['edge'], HASTY),
-  broken('driftAllowance', 'a challenger trusts its clock', ['edge'], HASTY),
-  broken('renewalRestartsWait', 'a challenger does not mind renewals', ['edge'], HASTY),
-  broken('attemptTellsRenewals', 'a renewal is known by its number', ['edge'], HASTY),
+  brokenLease('attemptInValue', 'a read counts as a renewal'),
+  brokenLease('leaseFromAttemptStart', 'a lease runs from the answer'),
+  brokenLease('driftAllowance', 'a challenger trusts its clock'),
+  brokenLease('renewalRestartsWait', 'a challenger does not mind renewals'),
+  brokenLease('attemptTellsRenewals', 'a renewal is known by its number'),
   broken('replyAfterSync', 'an acceptor answers before its word is on disk'),
   broken('promiseHolds', 'an acceptor breaks its promise'),
   broken('unknownHasNoVote', 'who has forgotten a register votes on it'),
@@ -384,7 +397,8 @@ async function find(mutation: Mutation, { workers, seeds }: { workers: number; s
     seeds,
     workers,
     patches: mutation.without === undefined ? [mutation] : [mutation, mutation.without],
-    stopAtFirst: true
+    stopAtFirst: true,
+    ...(mutation.by === undefined ? {} : { checkers: mutation.by })
   })
   const [first] = failures
   if (first === undefined) return { name: mutation.name, seeds: undefined, wallS: speed.wallS }
