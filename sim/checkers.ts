@@ -56,6 +56,15 @@ export function wentWithItsPc(mesh: Pick<SimMesh, 'pcs'>, record: SessionRecord)
   return runner?.stolen === true && record.owner === record.runner && !survivesRunner(record)
 }
 
+/** Who stopped a session and had an answer finds it over in the end, also where it would be started again for ever. */
+export function forgottenStops(mesh: Pick<SimMesh, 'session' | 'stopped'>): string[] {
+  return [...mesh.stopped].flatMap((id) => {
+    const record = mesh.session(id)
+    if (record === undefined || FINAL_STATES.has(record.state)) return []
+    return [`session ${id} was stopped, and is "${record.state}" (epoch ${record.epoch})`]
+  })
+}
+
 /** Without a partition nothing runs twice; during one, and until the sides have merged, it may. */
 export function untimelyOverlaps(mesh: SimMesh, disturbances: readonly Disturbance[]): string[] {
   const excused = (fromMs: number): boolean =>

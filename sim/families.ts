@@ -135,6 +135,20 @@ export const FAMILIES = {
     faultEveryMs: [5000, 15_000],
     fixed: {}
   },
+  /** Nothing but voters that change all the time, and a network that parts between them. */
+  churn: {
+    peers: [4, 5],
+    classes: ['churn'],
+    rateError: 0.01,
+    extreme: true,
+    datagrams: false,
+    liveness: true,
+    strictShare: 1,
+    endless: true,
+    everyMs: [4000, 12_000],
+    faultEveryMs: [1500, 5000],
+    fixed: {}
+  },
   /** Nothing but power that fails while a disk has taken a word and not written it yet. */
   power: {
     peers: [3, 4],
@@ -164,6 +178,28 @@ export const FAMILIES = {
     datagrams: false,
     liveness: true,
     strictShare: 0.3,
+    fixed: {}
+  },
+  /** Nothing but ends that are half heard. */
+  ends: {
+    peers: [2, 3, 3],
+    classes: ['ends'],
+    rateError: 0.01,
+    datagrams: false,
+    liveness: true,
+    faultEveryMs: [4000, 12_000],
+    fixed: {}
+  },
+  /** Nothing but results of strict sessions that are half told. */
+  results: {
+    peers: [3, 4],
+    classes: ['results'],
+    rateError: 0.01,
+    datagrams: false,
+    liveness: true,
+    strictShare: 1,
+    everyMs: [2000, 8000],
+    faultEveryMs: [4000, 12_000],
     fixed: {}
   },
   calm: { peers: [3, 4, 5], classes: CALM, rateError: 0.01, datagrams: false, liveness: true, fixed: {} },

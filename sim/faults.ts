@@ -10,7 +10,10 @@ import type { SimPc } from './pc.ts'
 import type { Dice, PlanOptions } from './plan.ts'
 import { Liar } from './liar.ts'
 import { createRandom } from './random.ts'
+import { CHURN_SITES } from './churn-sites.ts'
+import { END_SITES } from './end-sites.ts'
 import { EDGE_SITES, LEASE_SITES } from './lease-sites.ts'
+import { RESULT_SITES } from './result-sites.ts'
 import { HAND_SITES, POWER_SITES, SITES, siteOf } from './sites.ts'
 import type { SiteName } from './sites.ts'
 
@@ -51,6 +54,14 @@ export type Fault = { atMs: number } & (
   | { k: 'site'; site: SiteName; afterMs: number; forMs: number }
 )
 export type FaultKind = Fault['k']
+
+const CHURNING_SITES: readonly SiteName[] = [
+  ...(Object.keys(CHURN_SITES) as SiteName[]),
+  'proposer dies while keepers change',
+  'proposer is cut off while keepers change',
+  'accept is lost',
+  'refuse is lost'
+]
 
 type Draw = (draw: Dice, atMs: number, options: PlanOptions) => Fault[]
 
@@ -172,7 +183,16 @@ export const DRAWN_FAULTS = {
   lease: (draw, atMs) => [site(draw, atMs, Object.keys(LEASE_SITES) as SiteName[])],
   edge: (draw, atMs) => [site(draw, atMs, EDGE_SITES)],
   power: (draw, atMs) => [site(draw, atMs, POWER_SITES)],
-  hands: (draw, atMs) => [site(draw, atMs, HAND_SITES)]
+  hands: (draw, atMs) => [site(draw, atMs, HAND_SITES)],
+  ends: (draw, atMs) => [site(draw, atMs, Object.keys(END_SITES) as SiteName[])],
+  results: (draw, atMs) => [site(draw, atMs, Object.keys(RESULT_SITES) as SiteName[])],
+  /** Whoever looks after a session gives it other voters; every other time something goes wrong meanwhile. */
+  churn: (draw, atMs, { peers }) => {
+    const voters = range(peers).filter(() => draw.chance(0.5))
+    const faults: Fault[] = draw.chance(0.5) ? [site(draw, atMs, CHURNING_SITES)] : []
+    if (voters.length > 0) faults.push(...range(peers).map((pc): Fault => ({ k: 'rekeep', atMs, pc, voters })))
+    return faults
+  }
 } as const satisfies Record<string, Draw>
 export type FaultClass = keyof typeof DRAWN_FAULTS
 

@@ -160,6 +160,13 @@ export class SimHost {
     return this.#wokeAtMs.some((wokeMs) => wokeMs <= fromMs && toMs <= wokeMs + LEASE_LOOK_MS)
   }
 
+  /** Until that child ends by itself; undefined: it does not run, or never ends. */
+  endsInMs(session: SessionId, epoch: number): number | undefined {
+    const child = this.#find(session, epoch)
+    if (child?.state !== 'running' || child.leftMs === Infinity) return undefined
+    return child.leftMs - (this.#timeline.nowMs - child.sinceMs)
+  }
+
   #holdLeash(): void {
     if (this.#leash !== undefined) this.#timeline.clear(this.#leash)
     this.#leash = undefined

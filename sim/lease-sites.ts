@@ -157,7 +157,7 @@ export const LEASE_SITES = {
     act: (sites, m, fault) => {
       const { from, to } = parts(m)
       const { b } = frameOf(m, 'accept')!
-      sites.lose((frame, receiver) => frame.t === 'accept' && frame.b.n === b.n && receiver !== to, 20)
+      sites.lose(({ frame }, receiver) => frame?.t === 'accept' && frame.b.n === b.n && receiver !== to, 20)
       sites.silence(from, 1250)
       // its first word counted for nothing; it must not speak of it before it takes the next
       sites.block([to], [from], 2600)

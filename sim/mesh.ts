@@ -82,6 +82,8 @@ export class SimMesh {
   readonly sites: Sites
   /** What must hold at every moment, where somebody looks. */
   watch: Watch | undefined
+  /** Sessions of which a PC has answered that the wish to stop them is recorded. */
+  readonly stopped = new Set<SessionId>()
   readonly #trace = new Trace()
   readonly #replay: string
   #jobs = 0
@@ -246,6 +248,17 @@ export class SimMesh {
       if (error === undefined) this.sites.accepted(pc)
     })
     return job
+  }
+
+  /** At that PC, or the next that knows the session, as a person would. */
+  stop(id: SessionId, at: Which): void {
+    const from = this.pc(at).index
+    for (const { peer, paused } of [...this.pcs.slice(from), ...this.pcs.slice(0, from)]) {
+      if (peer?.phase !== 'active' || paused) continue
+      const known = peer.sessions.records.all.get(id) ?? peer.summary(id)
+      if (known === undefined) continue
+      return peer.sessions.stop(known, 'ann', (error) => void (error === undefined && this.stopped.add(id)))
+    }
   }
 
   /** The session as the newest record on any running PC has it. */

@@ -48,17 +48,25 @@ const broken = (rule: keyof Rules, name: string, families = STRICT): Mutation =>
  * The same of rules about time: where only the lease stands between keepers and the session. What it keeps apart is
  * rights and runs; that epochs go up is the work of the defence that is away.
  */
-const brokenLease = (rule: keyof Rules, name: string): Mutation => ({
-  ...broken(rule, name, ['edge']),
+const amongChallengers = (rule: keyof Rules, name: string, family: FamilyName, by: readonly string[]): Mutation => ({
+  ...broken(rule, name, [family]),
   without: HASTY,
-  by: ['right', 'double run']
+  by
 })
+const brokenLease = (rule: keyof Rules, name: string): Mutation =>
+  amongChallengers(rule, name, 'edge', ['right', 'double run'])
 /** Keepers hold every other peer for dead. */
 export const HASTY: Patch = {
   file: TAKEOVER,
   find: 'return takeoverInMs(record, this.#ctx.self, (peer) => this.#ctx.goneMs(peer))',
   replace: `return takeoverInMs(record, this.#ctx.self, (peer) =>
       isStrict(record) && peer !== this.#ctx.self ? 60_000 : this.#ctx.goneMs(peer))`
+}
+/** What a keeper missed it does not hear when its link is back. */
+const NEVER_COMPARED: Patch = {
+  file: RECORDS,
+  find: 'for (let i = 0; i < list.length; i += 400)',
+  replace: 'for (let i = 0; i < 0; i += 400)'
 }
 const STRICT: readonly FamilyName[] = ['lease', 'lease', 'lease', 'strict']
 
@@ -226,7 +234,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a stop is forgotten when a newer version comes',
     file: RECORDS,
     find: "const merged: SessionRecord = stops && record.desired !== 'stop' ? { ...record, desired: 'stop' } : record",
-    replace: 'const merged: SessionRecord = record'
+    replace: 'const merged: SessionRecord = record',
+    families: ['ends']
   },
   {
     name: 'a failing session is started again for ever',
@@ -236,22 +245,28 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'records are not compared when a link comes up',
-    file: RECORDS,
-    find: 'for (let i = 0; i < list.length; i += 400)',
-    replace: 'for (let i = 0; i < 0; i += 400)'
+    ...NEVER_COMPARED,
+    families: ['ends']
   },
   {
     name: 'the end of a run is published without asking who owns it by now',
     file: RUNS,
     find: '} else this.#publishAfterAsking(child, record)',
     replace:
-      "} else {\n        this.#parts.owning.own(record, 'running', '')\n        if (child.exit !== undefined) this.exited(child.session, child.epoch, child.exit)\n      }"
+      "} else {\n        this.#parts.owning.own(record, 'running', '')\n        if (child.exit !== undefined) this.exited(child.session, child.epoch, child.exit)\n      }",
+    families: ['ends']
   },
   {
     name: 'an old ended run bars its PC for ever',
     file: RUNS,
     find: "const kept = this.forks.has(id) || (child !== undefined && child.state !== 'exited')",
-    replace: 'const kept = this.forks.has(id) || child !== undefined'
+    replace: 'const kept = this.forks.has(id) || child !== undefined',
+    families: ['ends'],
+    without: {
+      file: RUNS,
+      find: 'if (record !== undefined && record.epoch > child.epoch)',
+      replace: 'if (false)'
+    }
   },
   {
     name: 'a refutation keeps its incarnation',
@@ -263,13 +278,22 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'member lists are never compared',
     file: 'protocols/membership/spread.ts',
     find: 'differencesOf(rangedRows(t), theirs, t.s.cfg.tellMax)',
-    replace: 'differencesOf(rangedRows(t), [], t.s.cfg.tellMax)'
+    replace: 'differencesOf(rangedRows(t), [], t.s.cfg.tellMax)',
+    families: ['pair']
   },
   {
     name: 'the dead are never dialled again',
     file: 'protocols/membership/kernel.ts',
     find: 'if (dead.length > 0) dialOnce',
-    replace: 'if (false) dialOnce'
+    replace: 'if (false) dialOnce',
+    families: ['pair'],
+    // where multicast has fallen silent
+    without: {
+      file: 'sim/discovery.ts',
+      find: 'network.running && query(false)',
+      replace: 'network.running && pauseMs < 16_000 && query(false)'
+    },
+    by: ['membership']
   },
   {
     name: 'gossip takes older versions',
@@ -288,15 +312,18 @@ export const MUTATIONS: readonly Mutation[] = [
   brokenLease('leaseFromAttemptStart', 'a lease runs from the answer'),
   brokenLease('driftAllowance', 'a challenger trusts its clock'),
   brokenLease('renewalRestartsWait', 'a challenger does not mind renewals'),
-  brokenLease('attemptTellsRenewals', 'a renewal is known by its number'),
   broken('replyAfterSync', 'an acceptor answers before its word is on disk'),
   broken('promiseHolds', 'an acceptor breaks its promise'),
   broken('unknownHasNoVote', 'who has forgotten a register votes on it'),
   broken('highestGoesOn', 'any accepted value goes on, not the highest'),
-  broken('quorumIsMajority', 'half of the voters decide'),
-  broken('configOfValue', 'who counts is what the proposer believes'),
-  broken('jointNeedsBoth', 'the new voters decide alone before the old ones are let go'),
-  broken('copiedBeforeLeft', 'the old voters are let go before the new ones have the state'),
+  broken('quorumIsMajority', 'half of the voters decide', ['churn']),
+  amongChallengers('configOfValue', 'who counts is what the proposer believes', 'churn', [
+    'register',
+    'right',
+    'double run'
+  ]),
+  broken('jointNeedsBoth', 'the new voters decide alone before the old ones are let go', ['churn']),
+  broken('copiedBeforeLeft', 'the old voters are let go before the new ones have the state', ['strict']),
   {
     name: 'a strict child starts without the right',
     file: RUNS,
@@ -316,14 +343,16 @@ export const MUTATIONS: readonly Mutation[] = [
     file: OWNING,
     find: 'if (isHere) this.#endResult(id, publish)',
     replace: 'if (false) void 0',
-    families: STRICT
+    families: ['results']
   },
   {
     name: 'a result is on one disk when the voters hear of it',
     file: STRICT_FILE,
     find: 'return this.registers.votesAlone(record.id) ? 1 : Math.min(2, record.keepers.length)',
     replace: 'return 1',
-    families: STRICT
+    families: ['results'],
+    without: NEVER_COMPARED,
+    by: ['result']
   },
   {
     name: 'an end that one acceptor took counts as chosen',
@@ -344,7 +373,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: OWNING,
     find: '    if (copies > 0) {\n',
     replace: '    if (copies >= 0) {\n',
-    families: STRICT
+    families: ['results']
   }
 ]
 

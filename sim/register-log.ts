@@ -5,7 +5,7 @@
 import type { PeerId, SessionId } from '../protocols/ports.ts'
 import type { Config, Own, RegisterEffect, RegisterEvent, RegisterState, Value } from '../protocols/register/index.ts'
 
-import { REIGN_STEP } from '../protocols/register/index.ts'
+import { membersOf, REIGN_STEP } from '../protocols/register/index.ts'
 import { violation } from './linearizable.ts'
 import type { Operation } from './linearizable.ts'
 import type { SimPc } from './pc.ts'
@@ -34,6 +34,8 @@ export class RegisterLog {
   readonly turns = new Set<Turn>()
   /** Rights that two PCs had at one time, in words. */
   readonly twofold: { text: string; atMs: number }[] = []
+  /** Its voters know now that this session has ended; so many vote. */
+  over: ((id: SessionId, voters: number) => void) | undefined
   readonly #nowMs: () => number
   readonly #histories = new Map<SessionId, History>()
 
@@ -138,6 +140,8 @@ export class RegisterLog {
       holders.set(value.own.attempt, value.own.peer)
       for (const ver of configs.keys()) if (ver < value.cfg.ver) configs.delete(ver)
     }
+    if (outcome === 'applied' && change.k === 'own' && change.own.over && value !== undefined)
+      this.over?.(id, membersOf(value.cfg).length)
     if (outcome === 'doubt') this.turns.add('doubt')
     if (outcome !== 'applied' || change.k !== 'own' || change.own.peer !== peer) return
     const before = holders.get(change.after) ?? null

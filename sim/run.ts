@@ -6,6 +6,7 @@ import type { PeerId } from '../protocols/ports.ts'
 import { FINAL_STATES } from '../protocols/session/index.ts'
 import {
   doubleRuns,
+  forgottenStops,
   lostSessions,
   staleSummaries,
   strictDoubleRuns,
@@ -80,7 +81,6 @@ interface Work {
   /** Where it was submitted, and in which life of that peer. */
   pc: number
   start: number
-  stopped: boolean
 }
 
 class Stopped extends Error {}
@@ -134,6 +134,7 @@ class Play {
     })
     mesh.watch = this.#watch
     this.#registers = mesh.world.registers = new RegisterLog(() => mesh.nowMs)
+    this.#registers.over = (id, voters) => this.#watch.toldOver(id, voters)
     mesh.world.runs.watcher = this.#watch
     mesh.sites.watch()
     onStart?.(mesh)
@@ -200,7 +201,7 @@ class Play {
       ...(array === undefined ? {} : { array })
     }
     const job = this.#mesh.submit(pc, command, spec, key)
-    const work: Work = { planned, job, pc: pc.index, start: pc.starts, stopped: false }
+    const work: Work = { planned, job, pc: pc.index, start: pc.starts }
     this.#work.push(work)
     const { stop } = planned
     if (stop !== undefined)
@@ -209,17 +210,8 @@ class Play {
       )
   }
 
-  /** At any PC that knows the session, as a person would. */
-  #stop(work: Work, from: number): void {
-    const { id } = work.job
-    if (id === undefined || work.stopped) return
-    const { pcs } = this.#mesh
-    for (const { peer, paused } of [...pcs.slice(from), ...pcs.slice(0, from)]) {
-      if (peer?.phase !== 'active' || paused) continue
-      const known = peer.sessions.records.all.get(id) ?? peer.summary(id)
-      if (known === undefined) continue
-      return peer.sessions.stop(known, 'ann', (error) => (work.stopped ||= error === undefined))
-    }
+  #stop({ job: { id } }: Work, at: number): void {
+    if (id !== undefined && !this.#mesh.stopped.has(id)) this.#mesh.stop(id, at)
   }
 
   /** No fault is left, and none comes. */
@@ -312,6 +304,7 @@ class Play {
       'unfinished',
       unfinished(mesh, jobs, (id) => this.#registers.needs(id, forgetful))
     )
+    if (forgetful.size === 0) say('stop', forgottenStops(mesh))
     say('result', twinResults(mesh, jobs))
     say('array', wrongArrays(mesh, jobs))
     say('stale', staleSummaries(mesh, jobs))

@@ -8,11 +8,14 @@ import { decodeSlot, isRegisterFrame } from '../protocols/register/index.ts'
 import type { RegisterFrame, Slot } from '../protocols/register/index.ts'
 import { RecordWire } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
+import { CHURN_SITES } from './churn-sites.ts'
+import { END_SITES } from './end-sites.ts'
 import type { Fate, Station, Tap } from './fabric.ts'
 import type { Fault } from './faults.ts'
 import { LEASE_SITES } from './lease-sites.ts'
 import type { SimMesh } from './mesh.ts'
 import type { SimPc } from './pc.ts'
+import { RESULT_SITES } from './result-sites.ts'
 
 export type SiteFault = Extract<Fault, { k: 'site' }>
 
@@ -24,6 +27,9 @@ export type Moment =
   | { on: 'accepted'; pc: SimPc }
   /** So is what an acceptor has promised or accepted. */
   | { on: 'slotWrite' | 'slotSynced'; pc: SimPc; slot: Slot }
+
+/** Whether that message to that PC is lost; `frame`: when it is one of a register. */
+type Losing = (sent: { kind: string; frame: RegisterFrame | undefined }, to: SimPc) => boolean
 
 export interface Site {
   /** Others may rightly take the PC for dead, or the network is cut. */
@@ -139,9 +145,17 @@ export const POWER_SITES = [
   'all lose power when one has accepted',
   'peer dies when the end is written'
 ] as const satisfies readonly (keyof typeof SITES)[]
-export type SiteName = keyof typeof SITES | keyof typeof LEASE_SITES
-const ALL: Record<SiteName, Site> = { ...SITES, ...LEASE_SITES }
+export type SiteName =
+  | keyof typeof SITES
+  | keyof typeof LEASE_SITES
+  | keyof typeof END_SITES
+  | keyof typeof CHURN_SITES
+  | keyof typeof RESULT_SITES
+const ALL: Record<SiteName, Site> = { ...SITES, ...LEASE_SITES, ...END_SITES, ...CHURN_SITES, ...RESULT_SITES }
 export const siteOf = ({ site }: SiteFault): Site => ALL[site]
+
+/** Who is back has heard from the others by then. */
+const HEARD_MS = 8000
 
 export class Sites implements Tap {
   readonly #mesh: SimMesh
@@ -153,8 +167,9 @@ export class Sites implements Tap {
   /** The same for what the holder of a right had its voters accept. */
   readonly #accepts = new Map<string, { from: SimPc; to: SimPc; message: object; epoch: number }>()
   readonly #oldAccepts = new Map<string, { from: SimPc; to: SimPc; message: object }>()
-  /** Frames of registers that are lost now, and the connection with each. */
-  #losing: { loses: (frame: RegisterFrame, to: SimPc) => boolean; untilMs: number }[] = []
+  /** Messages that are lost now, and the connection with each. */
+  #losing: { loses: Losing; untilMs: number }[] = []
+  #nextAloneMs = 0
   /** What struck, in order. */
   readonly struck: { atMs: number; fault: SiteFault; pc: string }[] = []
 
@@ -195,11 +210,12 @@ export class Sites implements Tap {
     const [near, far] = [this.#byId.get(from.peer)!, this.#byId.get(to.peer)!]
     if (kind === 'put' && record !== undefined) this.#remember(near, far, record, message)
     const frame = message as RegisterFrame
-    if (plane !== 'reg' || !isRegisterFrame(frame))
-      return this.#look({ on: 'send', from: near, to: far, kind, record }) ?? 'pass'
-    if (frame.t === 'accept') this.#rememberAccept(near, far, frame)
+    const ofRegister = plane === 'reg' && isRegisterFrame(frame)
+    if (ofRegister && frame.t === 'accept') this.#rememberAccept(near, far, frame)
     const { nowMs } = this.#mesh
-    if (this.#losing.some(({ loses, untilMs }) => nowMs < untilMs && loses(frame, far))) return 'reset'
+    const sent = { kind, frame: ofRegister ? frame : undefined }
+    if (this.#losing.some(({ loses, untilMs }) => nowMs < untilMs && loses(sent, far))) return 'reset'
+    if (!ofRegister) return this.#look({ on: 'send', from: near, to: far, kind, record }) ?? 'pass'
     return this.#look({ on: 'send', from: near, to: far, kind, record, frame }) ?? 'pass'
   }
 
@@ -249,10 +265,13 @@ export class Sites implements Tap {
   }
   /** Nothing passes, either way. */
   silence(pc: SimPc, forMs: number): void {
-    this.block([pc], this.others(pc), forMs)
-    this.block(this.others(pc), [pc], forMs)
+    this.part([pc], this.others(pc), forMs)
   }
-  lose(loses: (frame: RegisterFrame, to: SimPc) => boolean, forMs: number): void {
+  part(these: readonly SimPc[], those: readonly SimPc[], forMs: number): void {
+    this.block(these, those, forMs)
+    this.block(those, these, forMs)
+  }
+  lose(loses: Losing, forMs: number): void {
     const untilMs = this.#mesh.nowMs + forMs
     this.#losing = [...this.#losing.filter((one) => one.untilMs > this.#mesh.nowMs), { loses, untilMs }]
   }
@@ -262,6 +281,17 @@ export class Sites implements Tap {
     const [near, far] = [from.map((pc) => pc.id), to.map((pc) => pc.id)]
     fabric.block(near, far)
     this.later(forMs, () => fabric.unblock(near, far))
+  }
+  /** Takes a PC away for so long, unless another is, or has not heard yet what it missed. */
+  alone(forMs: number, act: () => void): void {
+    const { nowMs } = this.#mesh
+    if (nowMs < this.#nextAloneMs) return
+    this.#nextAloneMs = nowMs + forMs + HEARD_MS
+    act()
+  }
+  /** A person at that PC stops it now. */
+  stop({ id }: SessionRecord, at: SimPc): void {
+    this.#mesh.stop(id, at)
   }
   others(...pcs: readonly SimPc[]): SimPc[] {
     return this.#mesh.pcs.filter((pc) => !pcs.includes(pc))

@@ -3,7 +3,7 @@
  * than they give, results that are told twice, tables that grow without end.
  */
 import type { PeerId, SessionId } from '../protocols/ports.ts'
-import { FINAL_STATES, TaskSet } from '../protocols/session/index.ts'
+import { FINAL_STATES, isTaskRun, TaskSet } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { SimMesh } from './mesh.ts'
 import type { SimPc } from './pc.ts'
@@ -64,6 +64,8 @@ export class Watch implements RunWatcher {
    * as it should had they died before. Its epochs may be counted twice, and its result told twice.
    */
   readonly unheard = new Set<SessionId>()
+  /** On which disks the end of a strict session is, and on how many it has to be. */
+  readonly #ends = new Map<SessionId, { epoch: number; disks: Set<PeerId>; needed: number }>()
   /** Sessions that may never run twice, and the highest epoch that has run, anywhere. */
   readonly strict = new Map<SessionId, number>()
 
@@ -80,7 +82,7 @@ export class Watch implements RunWatcher {
 
   /** A PC hands a version to its disk (`write`), and it has reached it. */
   wrote(pc: Pick<SimPc, 'id' | 'name' | 'starts'>, record: SessionRecord, on: 'write' | 'synced'): void {
-    const { id, epoch, state, spec } = record
+    const { id, epoch, state, spec, exit } = record
     if (spec.mode === 'strict' && !this.strict.has(id)) this.strict.set(id, -1)
     if (on === 'write') {
       const all = this.#written.get(id) ?? new Map()
@@ -94,6 +96,26 @@ export class Watch implements RunWatcher {
       return
     }
     if (state === 'finished') this.#ended(record)
+    if (spec.mode === 'strict' && (exit !== undefined || FINAL_STATES.has(state))) this.#endSynced(pc, record)
+  }
+
+  #endSynced({ id: pc }: Pick<SimPc, 'id'>, { id, epoch, state, keepers }: SessionRecord): void {
+    const before = this.#ends.get(id)
+    if (before !== undefined && before.epoch > epoch) return
+    const disks = before?.epoch === epoch ? before.disks.add(pc) : new Set([pc])
+    const isResult = state === 'running' || state === 'finishing' || state === 'finished'
+    this.#ends.set(id, { epoch, disks, needed: isResult ? Math.min(2, keepers.length) : 1 })
+  }
+
+  /**
+   * The voters of a strict session are told that it has ended once its end is where those that may take it over find it: a
+   * result on two disks, any other end on one. Who votes alone answers for its own.
+   */
+  toldOver(id: SessionId, voters: number): void {
+    if (this.#options.lies) return
+    const { disks = new Set(), needed = 1 } = this.#ends.get(id) ?? {}
+    if (disks.size < (voters === 1 ? 1 : needed))
+      this.violate('result', `the voters of session ${short(id)} were told of an end that ${disks.size} disks have`)
   }
 
   /** A result is published once, but for what nobody could know. A later owner that hears of it may take it as its own. */
@@ -162,6 +184,8 @@ export class Watch implements RunWatcher {
         'fence',
         `${this.#options.nameOf(peer)} ordered epoch ${epoch} of session ${short(session)} after epoch ${before}`
       )
+    if (epoch === before && !isTaskRun(epoch))
+      this.violate('fence', `${this.#options.nameOf(peer)} ordered epoch ${epoch} of session ${short(session)} twice`)
     this.#ordered.set(key, Math.max(before, epoch))
   }
 

@@ -108,10 +108,11 @@ export class Takeover {
     this.#parts.strict.claim(record, () => {
       // The owner may have got further than this keeper has heard, up to a result.
       this.#parts.records.newest(record.id, record.keepers, (now) => {
-        if (now !== undefined && isDue(now)) this.#takeOver(now)
+        if (now !== undefined && isDue(now)) return this.#takeOver(now)
+        // Who told of it may be gone the next time.
+        if (now !== undefined) this.#parts.records.note(now)
         // Unless it has been given to this peer meanwhile, and runs under that right.
-        else if (this.#parts.records.all.get(record.id)?.owner !== this.#ctx.self)
-          this.#parts.strict.giveBack(record.id)
+        if (this.#parts.records.all.get(record.id)?.owner !== this.#ctx.self) this.#parts.strict.giveBack(record.id)
       })
     })
   }

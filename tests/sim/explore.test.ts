@@ -77,7 +77,12 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
     300_086,
     'a change of voters that was asked for while the register was written took the answer of its creation'
   ],
-  ['lease', 400_009, 'a session that waited for its right counted as gone when sessiond told what it holds']
+  ['lease', 400_009, 'a session that waited for its right counted as gone when sessiond told what it holds'],
+  [
+    'results',
+    20,
+    'a keeper that was told of an end by another did not keep it, and ended the session anew when that one was gone'
+  ]
 ])('%s %i: %s', { timeout: 60_000 }, (family, seed, _, faultPhaseMs) => {
   const { violations } = play(expand(seed, family, faultPhaseMs))
   expect(violations, `again: omega sim replay --family ${family} --seed ${seed}`).toEqual([])
