@@ -257,18 +257,6 @@ export const MUTATIONS: readonly Mutation[] = [
     families: ['ends']
   },
   {
-    name: 'an old ended run bars its PC for ever',
-    file: RUNS,
-    find: "const kept = this.forks.has(id) || (child !== undefined && child.state !== 'exited')",
-    replace: 'const kept = this.forks.has(id) || child !== undefined',
-    families: ['ends'],
-    without: {
-      file: RUNS,
-      find: 'if (record !== undefined && record.epoch > child.epoch)',
-      replace: 'if (false)'
-    }
-  },
-  {
     name: 'a refutation keeps its incarnation',
     file: 'protocols/membership/rows.ts',
     find: 'Math.max(s.own.inc, above) + 1)',

@@ -38,6 +38,22 @@ test('a PC that was paused by its owner is paused after a restart of its peer, u
   expect(pc.peer!.sessions.admission.paused).toBe(false)
 })
 
+test('a run that ended while its peer was away does not bar its PC from the next one', () => {
+  const mesh = formed(413, 2)
+  const pc = mesh.pc(1)
+  const job = mesh.submit(0, 'sleep 3', { on: 'pc1', restart: 'on-node-loss' })
+  mesh.until(() => openRuns(mesh, job).length === 1 && mesh.session(job.id)?.state === 'running', {
+    withinMs: 30_000,
+    what: 'it runs'
+  })
+  mesh.killPeerProcess(pc)
+  mesh.until(() => mesh.session(job.id)?.owner === mesh.pc(0).id, { withinMs: 30_000, what: 'it is taken over' })
+  expect(openRuns(mesh, job)).toEqual([])
+  mesh.restart(pc)
+  mesh.until(() => openRuns(mesh, job).length === 1, { withinMs: 30_000, what: 'it runs there again' })
+  expect(openRuns(mesh, job)[0]).toMatchObject({ peer: pc.id, epoch: mesh.session(job.id)!.epoch })
+})
+
 test('a run kept frozen counts with its memory and without its processor, until it is discarded', () => {
   const mesh = formed(412, 4)
   const job = mesh.submit(0, 'sleep infinity', { notOn: 'pc0', restart: 'always', memoryBytes: 3 * 2 ** 30 })
