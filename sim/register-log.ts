@@ -34,8 +34,8 @@ export class RegisterLog {
   readonly turns = new Set<Turn>()
   /** Rights that two PCs had at one time, in words. */
   readonly twofold: { text: string; atMs: number }[] = []
-  /** Its voters know now that this session has ended; so many vote. */
-  over: ((id: SessionId, voters: number) => void) | undefined
+  /** Its voters know now that this session has ended; `alone`: who told them is the only one. */
+  over: ((id: SessionId, alone: boolean) => void) | undefined
   readonly #nowMs: () => number
   readonly #histories = new Map<SessionId, History>()
 
@@ -141,7 +141,10 @@ export class RegisterLog {
       for (const ver of configs.keys()) if (ver < value.cfg.ver) configs.delete(ver)
     }
     if (outcome === 'applied' && change.k === 'own' && change.own.over && value !== undefined)
-      this.over?.(id, membersOf(value.cfg).length)
+      this.over?.(
+        id,
+        membersOf(value.cfg).every((voter) => voter === peer)
+      )
     if (outcome === 'doubt') this.turns.add('doubt')
     if (outcome !== 'applied' || change.k !== 'own' || change.own.peer !== peer) return
     const before = holders.get(change.after) ?? null

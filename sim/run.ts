@@ -134,7 +134,7 @@ class Play {
     })
     mesh.watch = this.#watch
     this.#registers = mesh.world.registers = new RegisterLog(() => mesh.nowMs)
-    this.#registers.over = (id, voters) => this.#watch.toldOver(id, voters)
+    this.#registers.over = (id, alone) => this.#watch.toldOver(id, alone)
     mesh.world.runs.watcher = this.#watch
     mesh.sites.watch()
     onStart?.(mesh)

@@ -111,10 +111,10 @@ export class Watch implements RunWatcher {
    * The voters of a strict session are told that it has ended once its end is where those that may take it over find it: a
    * result on two disks, any other end on one. Who votes alone answers for its own.
    */
-  toldOver(id: SessionId, voters: number): void {
+  toldOver(id: SessionId, alone: boolean): void {
     if (this.#options.lies) return
     const { disks = new Set(), needed = 1 } = this.#ends.get(id) ?? {}
-    if (disks.size < (voters === 1 ? 1 : needed))
+    if (disks.size < (alone ? 1 : needed))
       this.violate('result', `the voters of session ${short(id)} were told of an end that ${disks.size} disks have`)
   }
 

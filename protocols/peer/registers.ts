@@ -13,6 +13,7 @@ import {
   known,
   leaseOf,
   mayRun,
+  membersOf,
   rightOf,
   slotOf,
   step
@@ -159,10 +160,10 @@ export class Registers {
   isOver(id: SessionId): boolean {
     return this.#state.leases.watched.get(id)?.told?.over === true
   }
-  /** As this peer has read last. */
+  /** This peer is the only voter, as it has read last. */
   votesAlone(id: SessionId): boolean {
     const cfg = this.#state.proposer.proposals.get(id)?.cfg
-    return cfg?.joint === undefined && cfg?.voters.length === 1
+    return cfg !== undefined && membersOf(cfg).every((peer) => peer === this.#ctx.self)
   }
 
   frame(from: PeerId, msg: RegisterFrame): void {
