@@ -192,12 +192,13 @@ class View {
   #readNodes(): Item<NodeView>[] {
     const now = this.#now()
     const nodes = this.#api.nodes()
-    const told = nodes.length > HISTORIES_MAX ? nodes.map((node) => ({ ...node, history: NO_HISTORY })) : nodes
-    return told.map((node) => ({
-      value: node,
-      text: JSON.stringify({ ...node, ageMs: null }),
-      takenAt: node.ageMs === null ? null : now - node.ageMs
-    }))
+    const isMany = nodes.length > HISTORIES_MAX
+    return nodes.map((node) => {
+      const value: NodeView = { ...node, ageMs: null, history: isMany ? NO_HISTORY : node.history }
+      const text = JSON.stringify(value)
+      value.ageMs = node.ageMs
+      return { value, text, takenAt: node.ageMs === null ? null : now - node.ageMs }
+    })
   }
 
   #readSessions(): Item<SessionView>[] {

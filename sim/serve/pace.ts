@@ -96,7 +96,8 @@ export class Pace {
     const last = this.#samples.at(-1)
     if (last !== undefined && wallMs - last.wallMs < SAMPLE_MS) return
     this.#samples.push({ wallMs, timeMs: this.#time.nowMs, fired: this.#time.fired })
-    while (wallMs - this.#samples[0]!.wallMs > MEASURE_MS) this.#samples.shift()
+    // Two stay, however far apart: also a machine that has no time tells how fast it goes.
+    while (this.#samples.length > 2 && wallMs - this.#samples[0]!.wallMs > MEASURE_MS) this.#samples.shift()
   }
 }
 

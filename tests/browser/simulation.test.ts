@@ -15,12 +15,11 @@ import { browserMissing, launchBrowser } from './harness/index.ts'
 import { findings } from './looks.ts'
 import { LONG_TASK_MS, steady, told } from './steady.ts'
 
-/** How many run beside Chromium on two busy cores; a thousand by the environment, where nothing else runs. */
-const PEERS = Number(process.env.OMEGA_TEST_SIM_PEERS ?? 250)
+const PEERS = 1000
 /** A slow machine has its time: what is waited for are the things themselves. */
 const PATIENCE_MS = 300_000
 /** Of simulated time. */
-const SETTLED_MS = 8000
+const SETTLED_MS = 5000
 const KILLED = 'pc40'
 const CUT = Array.from({ length: 10 }, (_, i) => `pc${60 + 3 * i}`)
 
@@ -68,15 +67,13 @@ describe.skipIf(browserMissing())('in Chromium', () => {
 
       // So many switched on within a moment have much to say at first.
       await expect.poll(() => served.mesh.nowMs, { timeout: PATIENCE_MS }).toBeGreaterThan(SETTLED_MS)
-      const elsewhere = await browser.newPage()
-      await page.bringToFront()
       for (const place of ['/', '/nodes']) {
         await page.goto(`${served.url}/#${place}`)
         await page.locator('a[data-peer]').first().waitFor()
-        const found = await steady(page, elsewhere)
+        const found = await steady(page)
         const words = `${place}: ${told(found)}`
         console.log(words)
-        expect(found.longestMs, words).toBeLessThanOrEqual(LONG_TASK_MS + found.lateMs)
+        expect(found.longestMs, words).toBeLessThanOrEqual(LONG_TASK_MS)
       }
 
       // The list is drawn where it is looked at; searched is all of it.
@@ -100,14 +97,13 @@ describe.skipIf(browserMissing())('in Chromium', () => {
         expect(await cell(page, name).getAttribute('aria-label')).toBe(`${name}, away`)
       expect(await said()).toEqual(expect.arrayContaining(['not answering', 'away']))
 
-      // Work goes on: what starts from now on is another session than before.
+      // Work goes on meanwhile: what starts from now on is another session than before.
       const started = () => page.getByText(/ started on pc\d+$/).allTextContents()
       const before = await started()
+      expect(await findings(page, `simulation ${PEERS}`)).toEqual([])
       await expect
         .poll(async () => (await started()).filter((text) => !before.includes(text)).length, { timeout: PATIENCE_MS })
         .toBeGreaterThan(0)
-
-      expect(await findings(page, `simulation ${PEERS}`)).toEqual([])
 
       // The same clicks take it back.
       await page.getByRole('button', { name: '10×', exact: true }).click()

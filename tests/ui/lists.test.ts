@@ -101,7 +101,7 @@ test('the page keeps a minute of network and disk, with gaps while it heard noth
 test('a PC that is away says since when, what comes back and what was left there', () => {
   const lark = nodes.find((n) => n.name === 'lark') as NodeView
   expect(awaySince(lark, (lark.lastSeenMs ?? 0) + 47 * 60_000)).toMatch(/^since .*, 47 min ago$/)
-  expect(awaySince({ lastSeenMs: null }, 0)).toMatch(/not heard since/)
+  expect(awaySince({ lastSeenMs: null }, 0)).toMatch(/not heard directly since/)
   expect(comesBack(lark)).toBe('8 cores and 16 GiB come back with it.')
   expect(comesBack({ cores: { missing: 'x' }, memoryBytes: { missing: 'x' } })).toBe('')
   expect(leftThere({ peerId: nodes[3]?.peerId ?? '' }, sessions).map((s) => s.state)).toEqual(['frozen'])

@@ -5,7 +5,7 @@ import { activityOf } from './sentence.ts'
 import { count, memory, moment, span } from './units.ts'
 
 export function awaySince(node: Pick<NodeView, 'lastSeenMs'>, wall: number): string {
-  if (node.lastSeenMs === null) return 'not heard since this peer started'
+  if (node.lastSeenMs === null) return 'not heard directly since this peer started'
   return `since ${moment(node.lastSeenMs, wall)}, ${span(wall - node.lastSeenMs)} ago`
 }
 

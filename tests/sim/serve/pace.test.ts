@@ -107,6 +107,15 @@ test('a machine that cannot keep up looks away at least each 20 ms, and says wha
   expect(timeline.nowMs - nowMs).toBeLessThan(1100)
 })
 
+test('a machine that has no time for it for seconds says what it reaches all the same', () => {
+  const wall = new TestWall()
+  const timeline = ticking(wall, 5000)
+  const pace = new Pace(timeline, wall)
+  pace.setSpeed(1)
+  for (let i = 0; i < 3; i++) wall.turn()
+  expect(pace.reached()).toEqual({ speed: 1 / 5000, eventsPerS: 0 })
+})
+
 test('what a peer throws stops the time for good, and is told', () => {
   const wall = new TestWall()
   const timeline = new Timeline()
