@@ -52,6 +52,8 @@ export class SimDisk {
   /** As a program sees it: durable plus `#unsynced`. */
   #view: Pairs = new Map()
   #unsynced: Batch[] = []
+  /** Draws where the next value goes that does not go where it should. */
+  #astray: Random | undefined
 
   constructor(random: Random, times: Partial<DiskTimes> = {}) {
     this.#random = random
@@ -136,7 +138,8 @@ export class SimDisk {
   }
 
   #take(ops: readonly StoreOp[]): Batch {
-    const own = ops.map((op) => ('put' in op ? { put: op.put, value: op.value.slice() } : { del: op.del }))
+    const given = ops.map((op) => ('put' in op ? { put: op.put, value: op.value.slice() } : { del: op.del }))
+    const own = this.#astray === undefined ? given : this.#misdirected(given, this.#astray)
     const batch = { ops: own, given: ops, answered: false }
     apply(this.#view, own)
     this.#unsynced.push(batch)
@@ -151,7 +154,6 @@ export class SimDisk {
     if (this.tap !== undefined) for (const { given } of reached) this.tap.synced(given)
   }
 
-  /** Pairs as a program sees them now. */
   /** What a program reads there now. */
   keys(prefix: string): string[] {
     return this.#read(prefix).map(([key]) => key)
@@ -167,6 +169,24 @@ export class SimDisk {
     const key = keys[Math.floor(random.float() * keys.length)]
     if (key !== undefined) this.#durable.set(key, undefined)
     return key
+  }
+
+  /**
+   * The next value that is written lands under another key, and the disk says that all is well. Where it should be is what was
+   * there before; where it is the checksum of the store, which is over the key too, does not match, and the value is dropped.
+   */
+  misdirect(random: Random): void {
+    this.#astray = random
+  }
+
+  #misdirected(ops: readonly StoreOp[], random: Random): StoreOp[] {
+    const at = ops.findIndex((op) => 'put' in op)
+    const own = ops[at]
+    const keys = own === undefined || !('put' in own) ? [] : this.keys('').filter((key) => key !== own.put)
+    const hit = keys[Math.floor(random.float() * keys.length)]
+    if (hit === undefined) return [...ops]
+    this.#astray = undefined
+    return ops.with(at, { del: hit })
   }
 
   #keepFirst(count: number): void {

@@ -215,7 +215,7 @@ export const FAMILIES = {
   pair: { peers: [2], classes: WITHIN, rateError: 0.01, datagrams: false, liveness: true, fixed: {} },
   beyond: {
     peers: [2, 3, 4, 5, 7],
-    classes: [...WITHIN, 'rot', 'newDisk'],
+    classes: [...WITHIN, 'rot', 'astray', 'newDisk'],
     rateError: 0.05,
     datagrams: true,
     liveness: false,

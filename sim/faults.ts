@@ -39,6 +39,8 @@ export type Fault = { atMs: number } & (
   | { k: 'fsync'; pc: number; forMs: number; maxMs: number }
   | { k: 'full' | 'readOnly' | 'unreadable'; pc: number; forMs: number }
   | { k: 'rot'; pc: number }
+  /** The next value that it writes lands under another key. */
+  | { k: 'astray'; pc: number }
   | { k: 'newDisk'; pc: number; forMs: number }
   /** Nobody sees it again, nor what is on its disk. */
   | { k: 'stolen'; pc: number }
@@ -166,6 +168,7 @@ export const DRAWN_FAULTS = {
   readOnly: one('readOnly', 500, 30_000),
   unreadable: one('unreadable', 500, 10_000),
   rot: (draw, atMs, { peers }) => [{ k: 'rot', atMs, pc: draw.below(peers) }],
+  astray: (draw, atMs, { peers }) => [{ k: 'astray', atMs, pc: draw.below(peers) }],
   newDisk: one('newDisk', 500, 20_000),
   /** Never more than one PC of a plan: who accepted on two disks has lost nothing. */
   /** No more than one of all. */
@@ -213,6 +216,7 @@ export function disturbs(fault: Fault): boolean {
     case 'night':
     case 'wall':
     case 'rot':
+    case 'astray':
     case 'newDisk':
     case 'full':
     case 'readOnly':
@@ -316,6 +320,8 @@ function strikeOne(
     case 'rot':
       mesh.watch?.diskForgot(pc, disk.rot('r/', createRandom(mesh.seed, 'rot', fault.atMs))?.slice('r/'.length) ?? '')
       return
+    case 'astray':
+      return disk.misdirect(createRandom(mesh.seed, 'astray', fault.atMs))
     case 'newDisk':
       pc.powerCut()
       disk.wipe()

@@ -60,3 +60,30 @@ test('a full disk refuses to store, says so, and still deletes', () => {
 test('a wiped disk is empty', () => {
   expect(leftAfter(1, (disk) => disk.wipe())).toBe('')
 })
+
+test('a misdirected write leaves its own key as it was, spoils another one, and is not noticed until both are read', () => {
+  const hit = new Set<string>()
+  for (const seed of SEEDS) {
+    const timeline = new Timeline()
+    const disk = new SimDisk(createRandom(seed, 'disk'))
+    const store = disk.open(new SimProcess(timeline))
+    const answers: unknown[] = []
+    const put = (key: string, text: string): void => {
+      store.write([{ put: key, value: bytes(text) }], { sync: true }, (error) => answers.push(error))
+      timeline.run(100)
+    }
+    for (const key of ['a', 'b', 'c']) put(key, 'old')
+    disk.misdirect(createRandom(seed, 'astray'))
+    put('b', 'new')
+    put('c', 'newer')
+    disk.powerCut()
+    const read: string[] = []
+    disk.open(new SimProcess(timeline)).load('', (_, pairs) => {
+      for (const [key, value] of pairs) read.push(`${key} ${new TextDecoder().decode(value)}`)
+    })
+    timeline.run(100)
+    expect(answers).toEqual(Array(5).fill(undefined))
+    hit.add(read.join(', '))
+  }
+  expect([...hit].sort()).toEqual(['a old, b old, c newer', 'b old, c newer'])
+})
