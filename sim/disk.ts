@@ -53,7 +53,7 @@ export class SimDisk {
   #view: Pairs = new Map()
   #unsynced: Batch[] = []
   /** Draws where the next value goes that does not go where it should. */
-  #astray: Random | undefined
+  #astray: { random: Random; lost: (key: string) => void } | undefined
 
   constructor(random: Random, times: Partial<DiskTimes> = {}) {
     this.#random = random
@@ -174,18 +174,21 @@ export class SimDisk {
   /**
    * The next value that is written lands under another key, and the disk says that all is well. Where it should be is what was
    * there before; where it is the checksum of the store, which is over the key too, does not match, and the value is dropped.
+   * `lost` hears of both keys.
    */
-  misdirect(random: Random): void {
-    this.#astray = random
+  misdirect(random: Random, lost: (key: string) => void): void {
+    this.#astray = { random, lost }
   }
 
-  #misdirected(ops: readonly StoreOp[], random: Random): StoreOp[] {
+  #misdirected(ops: readonly StoreOp[], { random, lost }: { random: Random; lost: (key: string) => void }): StoreOp[] {
     const at = ops.findIndex((op) => 'put' in op)
     const own = ops[at]
     const keys = own === undefined || !('put' in own) ? [] : this.keys('').filter((key) => key !== own.put)
     const hit = keys[Math.floor(random.float() * keys.length)]
-    if (hit === undefined) return [...ops]
+    if (own === undefined || !('put' in own) || hit === undefined) return [...ops]
     this.#astray = undefined
+    lost(own.put)
+    lost(hit)
     return ops.with(at, { del: hit })
   }
 

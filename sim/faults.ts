@@ -170,8 +170,7 @@ export const DRAWN_FAULTS = {
   rot: (draw, atMs, { peers }) => [{ k: 'rot', atMs, pc: draw.below(peers) }],
   astray: (draw, atMs, { peers }) => [{ k: 'astray', atMs, pc: draw.below(peers) }],
   newDisk: one('newDisk', 500, 20_000),
-  /** Never more than one PC of a plan: who accepted on two disks has lost nothing. */
-  /** No more than one of all. */
+  /** Never more than one PC of a plan, here and below: who accepted on two disks has lost nothing. */
   stolen: (_draw, atMs, { peers }) => [{ k: 'stolen', atMs, pc: peers - 1 }],
   amnesia: (draw, atMs, { peers }) => [{ k: 'newDisk', atMs, pc: peers - 1, forMs: draw.log(500, 20_000) }],
   rekeep: (draw, atMs, { peers }) => {
@@ -235,6 +234,11 @@ export function disturbs(fault: Fault): boolean {
 
 export const lastsMs = (fault: Fault): number =>
   'forMs' in fault ? fault.forMs : fault.k === 'night' ? fault.sleepMs : 0
+
+/** What was under that key of its disk is lost, or is what was there before. */
+function forgets(mesh: SimMesh, pc: SimPc, key: string | undefined): void {
+  if (key?.startsWith('r/') === true) mesh.watch?.diskForgot(pc, key.slice('r/'.length))
+}
 
 /** Does it. What it broke is whole again after its time. */
 export function strike(mesh: SimMesh, fault: Fault): void {
@@ -318,10 +322,9 @@ function strikeOne(
         pc.start()
       })
     case 'rot':
-      mesh.watch?.diskForgot(pc, disk.rot('r/', createRandom(mesh.seed, 'rot', fault.atMs))?.slice('r/'.length) ?? '')
-      return
+      return forgets(mesh, pc, disk.rot('r/', createRandom(mesh.seed, 'rot', fault.atMs)))
     case 'astray':
-      return disk.misdirect(createRandom(mesh.seed, 'astray', fault.atMs))
+      return disk.misdirect(createRandom(mesh.seed, 'astray', fault.atMs), (key) => forgets(mesh, pc, key))
     case 'newDisk':
       pc.powerCut()
       disk.wipe()

@@ -73,7 +73,8 @@ test('a misdirected write leaves its own key as it was, spoils another one, and 
       timeline.run(100)
     }
     for (const key of ['a', 'b', 'c']) put(key, 'old')
-    disk.misdirect(createRandom(seed, 'astray'))
+    const lost: string[] = []
+    disk.misdirect(createRandom(seed, 'astray'), (key) => lost.push(key))
     put('b', 'new')
     put('c', 'newer')
     disk.powerCut()
@@ -83,6 +84,7 @@ test('a misdirected write leaves its own key as it was, spoils another one, and 
     })
     timeline.run(100)
     expect(answers).toEqual(Array(5).fill(undefined))
+    expect(['b a', 'b c']).toContain(lost.join(' '))
     hit.add(read.join(', '))
   }
   expect([...hit].sort()).toEqual(['a old, b old, c newer', 'b old, c newer'])

@@ -58,13 +58,12 @@ test('a lower epoch on the same disk breaks the fence, one after a restart does 
   expect(checkers(one)).toEqual(['fence'])
 })
 
-test('an order of an older epoch breaks the fence', () => {
+test.each([1, 2])('after epoch 2, an order of epoch %i breaks the fence', (epoch) => {
   const { watch: one } = watch()
-  one.ordered(ID, 2, 'p0')
   one.ordered(ID, 2, 'p0')
   one.ordered(ID, 1, 'p1')
   expect(one.violations).toEqual([])
-  one.ordered(ID, 1, 'p0')
+  one.ordered(ID, epoch, 'p0')
   expect(checkers(one)).toEqual(['fence'])
 })
 
