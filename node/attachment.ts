@@ -5,17 +5,16 @@
 import { MeshError } from '../protocols/errors.ts'
 import type { ChannelHandle, Peer } from '../protocols/peer/index.ts'
 import type { PeerId, SessionId } from '../protocols/ports.ts'
-import { FINAL_STATES, isTaskRun, progressInWords, survivesRunner } from '../protocols/session/index.ts'
+import { FINAL_STATES, progressInWords, survivesRunner } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { PeerHost } from './adapters/host.ts'
 import type { Attachment } from './http/api.ts'
 import type { SessionView } from './http/views.ts'
-import { encodeInput, encodeOutput, inputCutter, outputCutter } from './io-wire.ts'
-import type { OutputFrame } from './io-wire.ts'
-import { placeOfTask, serveTasks } from './task-place.ts'
-
-const SIGNALS = ['INT', 'TERM', 'KILL', 'HUP', 'QUIT', 'USR1', 'USR2'] as const
-type Signal = (typeof SIGNALS)[number]
+import { encodeInput, outputCutter } from './io-wire.ts'
+import type { OutputFrame, Signal } from './io-wire.ts'
+import { placeOfTask } from './task-place.ts'
+import type { TerminalSize } from './terminal-size.ts'
+import { outputOf } from './watched.ts'
 
 export interface WatchContext {
   peer: Peer
@@ -29,12 +28,8 @@ export interface WatchOptions {
   stdin: boolean
   /** Of an array: this task's output alone. */
   task?: number
-}
-
-/** Lets other members watch what runs here. */
-export function serveWatchers(context: WatchContext): void {
-  serveTasks(context.peer, context.host)
-  context.peer.channels.serve('io', (channel) => void serveOne(context, channel))
+  /** Of a terminal, and from 0 on: begins with what it shows. */
+  screen?: boolean
 }
 
 export function watchSession(context: WatchContext, id: SessionId, options: WatchOptions): Attachment {
@@ -52,6 +47,7 @@ class Watcher implements Attachment {
   #wake: () => void = () => {}
   #sink: InputSink | undefined
   #sinkCame: (() => void)[] = []
+  #size: TerminalSize | undefined
   #resolveEnded: (view: SessionView) => void = () => {}
   #rejectEnded: (error: Error) => void = () => {}
   readonly #stopListening: () => void
@@ -90,6 +86,11 @@ class Watcher implements Attachment {
     // Nothing runs yet: the wish to interrupt is the wish that it never starts.
     const record = this.#record()
     if (record !== undefined) this.#context.peer.sessions.stop(record, record.spec.user, () => {})
+  }
+
+  resize(size: TerminalSize): void {
+    this.#size = size
+    if (this.#record()?.spec.terminal !== undefined) this.#sink?.resize(size)
   }
 
   close(): void {
@@ -186,9 +187,11 @@ class Watcher implements Attachment {
   ): AsyncGenerator<OutputFrame, boolean> {
     const { follow } = this.#options
     const { peer, host } = this.#context
+    const screen = this.#options.screen === true && from === 0 && record.spec.terminal !== undefined
     if (record.runner === peer.self) {
       this.#setSink(hostSink(host, record))
-      for await (const frame of host.output(record.id, record.epoch, from, { follow, signal: this.#gone.signal })) {
+      const options = { follow, screen, signal: this.#gone.signal }
+      for await (const frame of outputOf(host, record.id, record.epoch, from, options)) {
         if (this.#closed) return true
         reached(frame.offset)
         yield frame
@@ -196,7 +199,13 @@ class Watcher implements Attachment {
       return true
     }
     if (!peer.isReachable(record.runner!)) return false
-    const channel = peer.channels.open(record.runner!, 'io', { id: record.id, epoch: record.epoch, from, follow })
+    const channel = peer.channels.open(record.runner!, 'io', {
+      id: record.id,
+      epoch: record.epoch,
+      from,
+      follow,
+      ...(screen ? { screen } : {})
+    })
     this.#setSink(channelSink(channel))
     const reader = new ChannelReader(channel)
     // A quiet program would hold the channel for as long as it runs.
@@ -278,7 +287,9 @@ class Watcher implements Attachment {
   }
 
   #setSink(sink: InputSink): void {
+    this.#sink?.close()
     this.#sink = sink
+    if (this.#size !== undefined) this.resize(this.#size)
     for (const came of this.#sinkCame.splice(0)) came()
   }
 
@@ -295,15 +306,19 @@ interface InputSink {
   write(bytes: Uint8Array): Promise<void>
   end(): void
   signal(name: Signal): void
+  /** How large a terminal the watcher can show. */
+  resize(size: TerminalSize): void
   close(): void
 }
 
 function hostSink(host: PeerHost, { id, epoch }: SessionRecord): InputSink {
+  const viewer = host.viewer(id, epoch)
   return {
+    resize: (size) => viewer.resize(size),
     write: (bytes) => host.input(id, epoch, bytes),
     end: () => host.endInput(id, epoch),
     signal: (name) => host.signal(id, epoch, name),
-    close: () => {}
+    close: () => viewer.close()
   }
 }
 
@@ -320,6 +335,7 @@ function channelSink(channel: ChannelHandle): InputSink {
     },
     end: () => void channel.write(encodeInput({ k: 'end' })),
     signal: (name) => void channel.write(encodeInput({ k: 'signal', name })),
+    resize: (size) => void channel.write(encodeInput({ k: 'size', ...size })),
     close: () => {
       writable()
       channel.end()
@@ -371,60 +387,6 @@ class ChannelReader implements AsyncIterable<OutputFrame> {
       else await new Promise<void>((resolve) => (this.#wake = resolve))
     }
   }
-}
-
-/** The runner's end: its log to the channel, what comes back to the child. */
-async function serveOne(context: WatchContext, channel: ChannelHandle): Promise<void> {
-  const { peer, host } = context
-  const { id, epoch, from, follow } = channel.meta
-  if (typeof id !== 'string' || typeof epoch !== 'number' || typeof from !== 'number' || !(from >= 0))
-    return channel.abort('no such session here')
-  // Of a task nobody has a record; its log is here or it is not.
-  if (!peer.sessions.records.all.has(id) && !(isTaskRun(epoch) && (await host.epochs(id)).includes(epoch)))
-    return channel.abort('no such session here')
-  serveInput(host, channel, id, epoch)
-  let writable: () => void = () => {}
-  const closed = new AbortController()
-  const { signal } = closed
-  channel.onWritable(() => writable())
-  channel.onClose(() => {
-    closed.abort()
-    writable()
-  })
-  try {
-    for await (const frame of host.output(id, epoch, from, { follow: follow === true, signal })) {
-      if (signal.aborted) return
-      if (!channel.write(encodeOutput(frame)) && !signal.aborted)
-        await new Promise<void>((resolve) => (writable = resolve))
-    }
-    channel.end()
-  } catch (error) {
-    channel.abort((error as Error).message)
-  }
-}
-
-function serveInput(host: PeerHost, channel: ChannelHandle, id: SessionId, epoch: number): void {
-  const cutter = inputCutter()
-  let taking = Promise.resolve()
-  channel.onData((bytes) => {
-    try {
-      for (const frame of cutter.push(bytes)) {
-        if (frame.k === 'signal') {
-          const name = SIGNALS.find((signal) => signal === frame.name)
-          if (name !== undefined) host.signal(id, epoch, name)
-          continue
-        }
-        const payload = frame.k === 'input' ? frame.bytes.slice() : undefined
-        // A program that has closed its input goes on; what was sent is lost, as in a pipe.
-        taking = taking
-          .then(() => (payload === undefined ? host.endInput(id, epoch) : host.input(id, epoch, payload)))
-          .catch(() => {})
-      }
-    } catch (error) {
-      return channel.abort((error as Error).message)
-    }
-    taking = taking.then(() => channel.consumed(bytes.length))
-  })
 }
 
 /** A watcher is told of each tenth. */

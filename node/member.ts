@@ -17,7 +17,6 @@ import type { PeerHost } from './adapters/host.ts'
 import { createNetwork } from './adapters/libp2p-network.ts'
 import type { Libp2pNetwork } from './adapters/libp2p-network.ts'
 import type { PeerLog } from './adapters/log.ts'
-import { serveWatchers } from './attachment.ts'
 import { fetchBlob, serveBlobs } from './blob-transfer.ts'
 import { offerOf } from './config.ts'
 import type { Config } from './config.ts'
@@ -29,6 +28,7 @@ import { Renewal } from './renewal.ts'
 import { capacityOf, dynamicAd, HardwareReport, staticAd } from './sensors/index.ts'
 import type { Sample, Sensors } from './sensors/index.ts'
 import { leaseView, nodeView, sessionView } from './views.ts'
+import { serveWatchers } from './watched.ts'
 
 /** A late timer by this much means that this peer's verdicts about others are worth less for a moment. */
 const LAG_MS = 250
@@ -296,7 +296,7 @@ export class Member {
   #begin(): void {
     const { peer } = this
     serveBlobs(peer, this.#parts.blobs)
-    serveWatchers({ peer, host: this.#parts.host, view: (record) => this.sessionView(record) })
+    serveWatchers(peer, this.#parts.host)
     peer.rpc.serve('detail', (_from, _arg, answer) => {
       this.#ownDetail().then(
         (detail) => answer(undefined, boundedDetail(detail)),

@@ -23,7 +23,7 @@ import { Belonging } from './belonging.ts'
 import type { Entry } from './belonging.ts'
 import { BLOB_MAX_BYTES } from './blob-transfer.ts'
 import type { Config } from './config.ts'
-import type { Attachment, Change, Created, Ledger, PeerApi, Principal } from './http/api.ts'
+import type { Attachment, AttachOptions, Change, Created, Ledger, PeerApi, Principal } from './http/api.ts'
 import { createDoors } from './http/doors.ts'
 import type { Doors } from './http/doors.ts'
 import type { EventView, NodeDetail, NodeView, SessionView, StatusView, TieView } from './http/views.ts'
@@ -264,10 +264,7 @@ export class PeerProcess implements PeerApi {
   async discardForks(id: string, who: Principal): Promise<SessionView> {
     return await this.#desk.discardForks(id, who)
   }
-  async attach(
-    id: string,
-    options: { from: number; follow: boolean; stdin: boolean; task?: number }
-  ): Promise<Attachment> {
+  async attach(id: string, options: AttachOptions): Promise<Attachment> {
     return await this.#desk.attach(id, options)
   }
 

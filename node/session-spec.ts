@@ -35,16 +35,19 @@ export function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
     ...(input.mode === 'strict' ? { mode: input.mode } : {}),
     ...(input.priority === 2 ? {} : { class: input.priority }),
     ...(input.array === undefined ? {} : { array: input.array }),
-    stdin: input.stdin,
+    stdin: input.stdin || input.terminal !== undefined,
+    ...(input.terminal === undefined ? {} : { terminal: input.terminal }),
     ...(input.inputs === undefined ? {} : { input: input.inputs })
   }
 }
 
-function mustFitArray({ kind, array, mode, stdin }: SpecInput): void {
+function mustFitArray({ kind, array, mode, stdin, terminal }: SpecInput): void {
   if (array === undefined && kind === 'array')
     throw new MeshError('BAD_REQUEST', 'array: an array says how many tasks it has, from 1 to 1000000')
   if (array !== undefined && mode === 'strict')
     throw new MeshError('BAD_REQUEST', 'mode: an array is never strict, because a task whose PC is lost runs again')
+  if (array !== undefined && terminal !== undefined)
+    throw new MeshError('BAD_REQUEST', 'terminal: the tasks of an array have none; run each by itself to see it in one')
   if (array !== undefined && stdin) throw new MeshError('BAD_REQUEST', 'stdin: the tasks of an array take no input')
 }
 

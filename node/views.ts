@@ -130,6 +130,7 @@ export function sessionView(
     memoryBytes: spec.memoryBytes,
     restart: spec.restart,
     mode: spec.mode ?? 'available',
+    terminal: spec.terminal !== undefined,
     priority: spec.class ?? 2,
     tasks: tasksView(record),
     strict: spec.mode === 'strict' ? strictView(record, awaits) : null,

@@ -182,6 +182,16 @@ export interface Host {
   hasBlob(hash: string): boolean
 }
 
+/** Columns, and rows, of a terminal at most. */
+export const TERMINAL_MAX = 1000
+
+export interface TerminalSpec {
+  columns: number
+  rows: number
+  /** Where the PC has no terminals: it does not start there. Else it runs there with pipes. */
+  required: boolean
+}
+
 export interface RunOrder {
   session: SessionId
   epoch: number
@@ -194,6 +204,7 @@ export interface RunOrder {
   input?: BlobRef
   /** True while somebody is attached who will send input; else stdin is at its end from the start. */
   stdin: boolean
+  terminal?: TerminalSpec
   /** It is a task of that array, and sees the array's id for its session's. */
   partOf?: SessionId
   cpuMilli: number

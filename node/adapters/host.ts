@@ -14,6 +14,7 @@ import type {
   RunOrder,
   SessionId
 } from '../../protocols/ports.ts'
+import { MeshError } from '../../protocols/errors.ts'
 import { programFile } from '../install/layout.ts'
 import type { SessiondConfig } from '../sessiond/config.ts'
 import { InputWindow } from '../sessiond/input-window.ts'
@@ -25,7 +26,8 @@ import { os } from '../sessiond/os/index.ts'
 import { OutputReader } from '../sessiond/output-reader.ts'
 import type { OutputSource, Wake } from '../sessiond/output-reader.ts'
 import { epochsOf, logFolder } from '../sessiond/run-store.ts'
-import type { FromSessiond, LocalMessage, RunKey, SignalName, ToSessiond } from '../sessiond/wire.ts'
+import type { FromSessiond, LocalMessage, RunKey, Screen, SignalName, ToSessiond } from '../sessiond/wire.ts'
+import type { TerminalSize } from '../terminal-size.ts'
 import type { BlobCache } from './blob-cache.ts'
 
 const REFRESH_MS = 1000
@@ -59,6 +61,10 @@ export interface HostExtras {
   /** Resolves when the program's pipe has taken the bytes. Rejects HOST_FAILED when it takes no more. Calls queue up in order. */
   input(session: SessionId, epoch: number, bytes: Uint8Array): Promise<void>
   endInput(session: SessionId, epoch: number): void
+  /** Somebody who watches a terminal; it is no larger than any of them can show, until they are closed. */
+  viewer(session: SessionId, epoch: number): Viewer
+  /** What a terminal shows now, and the log offset at which it does. Rejects HOST_FAILED. */
+  screen(session: SessionId, epoch: number): Promise<Screen>
   /** The end of a run is recorded: it is not reported again after a restart. Its output stays until it makes room. */
   acknowledge(session: SessionId, epoch: number): void
   /** All that runs here stands still, and nothing starts, until `pauseAll(false)`. */
@@ -68,6 +74,10 @@ export interface HostExtras {
   readonly state: { connected: boolean; children: number; problem?: string }
   /** Ends every child (politely, after 5 s for good) and sessiond; with `keepSessions` lets go of both. */
   shutdown(options: { keepSessions: boolean }): Promise<void>
+}
+export interface Viewer {
+  resize(size: TerminalSize): void
+  close(): void
 }
 export type PeerHost = Host & HostExtras
 
@@ -85,6 +95,8 @@ class SessiondHost implements PeerHost {
   readonly #runs: KnownRuns
   readonly #inputs = new InputWindow((key, n, bytes) => this.#send({ t: 'input', ...key, n, bytes }))
   readonly #readers = new Map<number, { name: string; reader: OutputReader }>()
+  readonly #viewers = new Map<number, { key: RunKey; size: TerminalSize }>()
+  readonly #screens = new Map<number, { resolve(screen: Screen): void; reject(error: MeshError): void }>()
   #handler: HostHandler | undefined
   #link: Link | undefined
   #leash: NodeJS.Timeout | undefined
@@ -194,6 +206,30 @@ class SessiondHost implements PeerHost {
     this.#send({ t: 'endInput', session, epoch })
   }
 
+  viewer(session: SessionId, epoch: number): Viewer {
+    const viewer = this.#next++
+    const key = { session, epoch }
+    return {
+      resize: (size) => {
+        this.#viewers.set(viewer, { key, size })
+        this.#send({ t: 'viewer', viewer, ...key, ...size })
+      },
+      close: () => {
+        if (this.#viewers.delete(viewer)) this.#send({ t: 'viewer', viewer, ...key, columns: 0, rows: 0 })
+      }
+    }
+  }
+
+  screen(session: SessionId, epoch: number): Promise<Screen> {
+    return new Promise((resolve, reject) => {
+      const n = this.#next++
+      this.#screens.set(n, { resolve, reject })
+      if (this.#send({ t: 'screen', n, session, epoch })) return
+      this.#screens.delete(n)
+      reject(new MeshError('HOST_FAILED', 'the screen cannot be asked for: sessiond is not connected'))
+    })
+  }
+
   acknowledge(session: SessionId, epoch: number): void {
     this.#send({ t: 'acknowledge', session, epoch })
   }
@@ -248,12 +284,15 @@ class SessiondHost implements PeerHost {
     refresh()
     this.#leash = setInterval(refresh, REFRESH_MS)
     if (this.#paused) this.#send({ t: 'pause', on: true })
+    for (const [viewer, { key, size }] of this.#viewers) this.#send({ t: 'viewer', viewer, ...key, ...size })
   }
 
   #onDown(why: string): void {
     clearInterval(this.#leash)
     this.#link = undefined
     this.#inputs.breakOff(`sessiond is gone: ${why}`)
+    for (const { reject } of this.#screens.values()) reject(new MeshError('HOST_FAILED', `sessiond is gone: ${why}`))
+    this.#screens.clear()
     this.#onFailed(why)
   }
 
@@ -283,6 +322,8 @@ class SessiondHost implements PeerHost {
         return this.#wakeReaders(message, 'grew')
       case 'inputDone':
         return this.#inputs.done(message.n, message.error)
+      case 'screen':
+        return this.#onScreen(message)
       case 'forgotten':
         return this.#onForgotten(message)
       case 'hardware':
@@ -305,6 +346,14 @@ class SessiondHost implements PeerHost {
       default:
         this.#options.log.debug('unknown message of sessiond', { t: raw.t })
     }
+  }
+
+  #onScreen({ n, error, offset, columns, rows, bytes }: FromSessiond & { t: 'screen' }): void {
+    const asked = this.#screens.get(n)
+    this.#screens.delete(n)
+    if (offset === undefined || columns === undefined || rows === undefined || bytes === undefined)
+      asked?.reject(new MeshError('HOST_FAILED', error ?? 'sessiond gave no screen'))
+    else asked?.resolve({ offset, columns, rows, bytes })
   }
 
   /** The first one after a connect, and again after the leash lapsed or a pause. */

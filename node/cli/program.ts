@@ -6,6 +6,7 @@ import type { Restart } from '../../protocols/session/index.ts'
 import { dataDirOf, parseDuration } from '../config.ts'
 import { programVersion } from '../install/layout.ts'
 import { Client } from './client.ts'
+import { DETACH_KEYS } from './detach-keys.ts'
 import { fail } from './output.ts'
 
 /** As a literal: the value would load the schemas for every command. */
@@ -132,17 +133,30 @@ function build(ended: (code: number | undefined) => void): Command {
         'so many tasks of it, wherever there is room; each sees its number, from 0 on, in OMEGA_TASK, and how many there are in OMEGA_TASK_COUNT; files that tasks write do not come back'
       )
       .option('--class <0-4>', 'where there is no room, 0 goes first and 4 last; without it 2')
+      .option(
+        '-t, --tty',
+        name === 'run'
+          ? 'give it a terminal; without a word it has one when this command stands in one'
+          : 'give it a terminal, which `omega attach` comes to'
+      )
+      .option('-T, --no-tty', 'give it pipes')
       .option('--strict', 'never two runs of it, not for a moment; needs most of its keepers to run at all')
+      .addOption(detachOption())
       .option('--files', 'send the current folder whatever it is')
       .option('--no-files', 'leave the current folder here')
       .passThroughOptions()
       .action(async (command: string[], flags, self: Command) => {
         // Commander sets `files` to true as soon as --no-files exists; only a word from the person counts.
         const files = self.getOptionValueSource('files') === 'cli' ? flags.files : undefined
+        const tty = self.getOptionValueSource('tty') === 'cli' ? flags.tty : undefined
         const { run, submit } = await import('./run.ts')
-        ended(await (name === 'run' ? run : submit)(client(), command, { ...flags, files }))
+        ended(await (name === 'run' ? run : submit)(client(), command, { ...flags, files, tty }))
       })
   }
+  add('attach', 'go to a session: its terminal, or its output and input', 'omega attach 3f9a2c')
+    .argument('<session>')
+    .addOption(detachOption())
+    .action(async (id: string, flags) => ended(await (await import('./attach.ts')).attach(client(), id, flags)))
   add('ps', 'the sessions of the mesh', 'omega ps --all')
     .option('-a, --all', 'ended ones too')
     .action(async (flags) => ended(await (await commands()).ps(client(), flags)))
@@ -187,6 +201,9 @@ function build(ended: (code: number | undefined) => void): Command {
     })
   return program
 }
+
+const detachOption = (): Option =>
+  new Option('--detach-keys <keys>', `keys that leave its terminal while it goes on; without it ${DETACH_KEYS}`)
 
 const commands = (): Promise<typeof import('./commands.ts')> => import('./commands.ts')
 

@@ -5,6 +5,8 @@ import { MeshError } from '../../protocols/errors.ts'
 import type { SessionView } from '../http/views.ts'
 import { parseBytes } from '../config.ts'
 import type { Client } from './client.ts'
+import { DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
+import { sizeOrUsual, standsOnTerminal } from './local-terminal.ts'
 import { note, print, printJson } from './output.ts'
 import type { Travelling } from './travel.ts'
 
@@ -20,6 +22,9 @@ export interface RunFlags {
   class?: string
   strict?: boolean
   files?: boolean
+  /** Undefined: in a terminal when this command stands in one. */
+  tty?: boolean
+  detachKeys?: string
   json?: boolean
 }
 
@@ -37,18 +42,29 @@ export async function run(client: Client, command: string[], flags: RunFlags): P
   // Loaded while the peer writes the record.
   const attaching = import('./attach-client.ts')
   const isArray = flags.array !== undefined
-  const created = await create(client, command, flags, travelling, !isArray)
+  const detachKeys = flags.detachKeys ?? DETACH_KEYS
+  const keys = parseDetachKeys(detachKeys)
+  const inTerminal = !isArray && (flags.tty ?? standsOnTerminal())
+  const created = await create(client, command, { ...flags, tty: inTerminal }, travelling, {
+    stdin: !isArray,
+    terminalRequired: flags.tty === true
+  })
   const { attachSession } = await attaching
   const id = created.session.id
-  let session: SessionView
+  let session: SessionView | undefined
   let told = ''
   try {
-    session = await attachSession(client, id, { stdin: !isArray, onProgress: (text) => note((told = text)) })
+    session = await attachSession(client, id, {
+      stdin: !isArray,
+      ...(inTerminal ? { detachKeys: keys } : {}),
+      onProgress: (text) => note((told = text))
+    })
   } catch (error) {
     if (!(error instanceof MeshError) || error.code !== 'PEER_UNREACHABLE') throw error
     note(error.message)
     return EXIT_RUNNER_GONE
   }
+  if (session === undefined) return noteDetached(id)
   if (isArray) noteTasks(session, told)
   else if (travelling !== undefined) await bringFilesBack(client, travelling, session)
   if (flags.json === true) printJson(session)
@@ -58,9 +74,16 @@ export async function run(client: Client, command: string[], flags: RunFlags): P
 export async function submit(client: Client, command: string[], flags: RunFlags): Promise<number> {
   await client.active()
   const travelling = await travel(client, flags)
-  const { session, durability } = await create(client, command, flags, travelling, false)
+  const terms = { stdin: false, terminalRequired: true }
+  const { session, durability } = await create(client, command, flags, travelling, terms)
   if (flags.json === true) printJson({ ...viewOf(session), durability })
   else print(session.id)
+  return 0
+}
+
+/** The session goes on; resolves to the exit code of this command. */
+export function noteDetached(id: string): number {
+  note(`detached; it goes on, and \`omega attach ${id.slice(0, 8)}\` comes back to it`)
   return 0
 }
 
@@ -109,7 +132,7 @@ async function create(
   command: string[],
   flags: RunFlags,
   travelling: Travelling | undefined,
-  stdin: boolean
+  { stdin, terminalRequired }: { stdin: boolean; terminalRequired: boolean }
 ): Promise<{ session: SessionView; durability: number }> {
   const [first = '', ...rest] = command
   const body = {
@@ -128,13 +151,14 @@ async function create(
     ...(flags.array === undefined ? {} : { kind: 'array', array: tasks(flags.array) }),
     ...(flags.class === undefined ? {} : { priority: priority(flags.class) }),
     ...(flags.strict === true ? { mode: 'strict' } : {}),
+    ...(flags.tty === true ? { terminal: { ...sizeOrUsual(), required: terminalRequired } } : {}),
     stdin
   }
   // A repeat of the same request after a lost answer is the same session.
   return await client.post('/api/v1/sessions', body, { 'idempotency-key': randomBytes(16).toString('hex') })
 }
 
-function exitCode(session: SessionView): number {
+export function exitCode(session: SessionView): number {
   if (session.exit?.code != null) return session.exit.code
   const signal = session.exit?.signal
   if (signal != null)

@@ -3,6 +3,7 @@
  * provides it. Every method that fails rejects with a MeshError whose message can be shown to a person.
  */
 import type { Readable } from 'node:stream'
+import type { TerminalSize } from '../terminal-size.ts'
 import type { SpecInput } from '../../protocols/session/index.ts'
 import type { EventView, NodeDetail, NodeView, SessionView, StatusView, TieView } from './views.ts'
 
@@ -23,17 +24,29 @@ export interface Created {
 
 /** The life of a session as its watcher sees it; output is the session log from an offset on. */
 export interface Attachment {
-  /** Log frames as they come: stream 1 stdout, 2 stderr. `offset` is the log offset after this frame. Ends when the session has ended and all output was given. */
-  output: AsyncIterable<{ stream: 1 | 2; bytes: Uint8Array; offset: number }>
+  /** Log frames as they come: stream 1 stdout, 2 stderr, 3 the size of the terminal (terminal-size.ts). `offset` is the log offset after this frame. Ends when the session has ended and all output was given. */
+  output: AsyncIterable<{ stream: 1 | 2 | 3; bytes: Uint8Array; offset: number }>
   /** Resolves when the bytes may be followed by more (backpressure). Rejects when the session takes no input. */
   writeStdin(bytes: Uint8Array): Promise<void>
   endStdin(): void
   signal(name: 'INT' | 'TERM' | 'KILL' | 'HUP' | 'QUIT'): void
+  /** How large a terminal this watcher can show; nobody's terminal gets larger than all who watch it can. */
+  resize(size: TerminalSize): void
   /** Final record; resolves after the last output. Rejects PEER_UNREACHABLE when the runner is gone and nobody takes over. */
   ended: Promise<SessionView>
   /** Progress in words while waiting ("placing", "moved to den"), for stderr of a person. */
   onProgress(listener: (text: string) => void): void
   close(): void
+}
+
+export interface AttachOptions {
+  from: number
+  follow: boolean
+  stdin: boolean
+  /** Of an array, that one's output alone. */
+  task?: number
+  /** Of a terminal, and from 0 on: begins with what it shows, and none of what it showed long ago. */
+  screen?: boolean
 }
 
 /** Small replicated map (users, logins): on disk here before `put` resolves, gossiped to every member. */
@@ -79,8 +92,8 @@ export interface PeerApi {
   setTie(rule: TieView['rule'], anchor: string | undefined, who: Principal): Promise<TieView>
   /** Discards the older runs of it that PCs keep frozen; the session itself goes on. BAD_REQUEST when there is none. */
   discardForks(id: string, who: Principal): Promise<SessionView>
-  /** `from`: log offset, 0 is the oldest kept. `task`: of an array, that one's output alone. */
-  attach(id: string, options: { from: number; follow: boolean; stdin: boolean; task?: number }): Promise<Attachment>
+  /** `from`: log offset, 0 is the oldest kept. */
+  attach(id: string, options: AttachOptions): Promise<Attachment>
   hasBlob(hash: string): boolean
   /** Streams to the blob cache; rejects when the content is not of that hash or longer than allowed. */
   putBlob(hash: string, content: Readable): Promise<{ bytes: number }>

@@ -1,15 +1,19 @@
 /**
- * The frames of the WebSocket `/api/v1/sessions/{id}/attach?from=OFFSET&stdin=1`, for the server, the CLI and tests. One
+ * The frames of the WebSocket `/api/v1/sessions/{id}/attach?from=OFFSET&stdin=1&screen=1`, for the server, the CLI and tests. One
  * binary message is one frame: a kind byte, then its payload. Both directions are credited, so neither side ever holds
  * more than a window of the other's bytes, and output never blocks behind input:
- *  - output: the server has at most OUTPUT_WINDOW_BYTES unacknowledged; the client sends `ack` for what it wrote out;
+ *  - output: the server has at most OUTPUT_WINDOW_BYTES (of a terminal TERMINAL_WINDOW_BYTES) unacknowledged; the client sends `ack` for what it wrote out;
  *  - stdin: the client sends only what `credit` allowed; it starts with none.
  * The server ends with one `final` or one `error` and closes.
  */
 import { MeshError } from '../../protocols/errors.ts'
+import { decodeSize, encodeSize } from '../terminal-size.ts'
+import type { TerminalSize } from '../terminal-size.ts'
 import type { ApiError, SessionView } from './views.ts'
 
 export const OUTPUT_WINDOW_BYTES = 1 << 20
+/** Of a terminal: what is on its way is what a person still sees after interrupting a flood. */
+export const TERMINAL_WINDOW_BYTES = 256 << 10
 export const STDIN_WINDOW_BYTES = 256 << 10
 /** Larger messages from a client are refused by closing. */
 export const CLIENT_FRAME_MAX = 64 << 10
@@ -28,6 +32,8 @@ export type ServerFrame =
   | { kind: 'error'; error: ApiError['error'] }
   /** 6: u32, so many more bytes of stdin may be sent. */
   | { kind: 'credit'; bytes: number }
+  /** 7: u64 log offset, then the size of the terminal from here on (terminal-size.ts); no frame of this kind, no terminal. */
+  | ({ kind: 'size'; offset: number; fresh: boolean } & TerminalSize)
 
 export type ClientFrame =
   /** 0: bytes for stdin. */
@@ -38,19 +44,16 @@ export type ClientFrame =
   | { kind: 'signal'; name: SignalName }
   /** 3: u32, so many more bytes of output were consumed. */
   | { kind: 'ack'; bytes: number }
+  /** 4: how large a terminal this client can show, so (terminal-size.ts). */
+  | ({ kind: 'size' } & TerminalSize)
 
 const text = new TextEncoder()
 const fromText = new TextDecoder('utf-8', { fatal: true })
 
 export function encodeServerFrame(frame: ServerFrame): Uint8Array {
   switch (frame.kind) {
-    case 'output': {
-      const message = new Uint8Array(9 + frame.bytes.length)
-      message[0] = frame.stream
-      new DataView(message.buffer).setBigUint64(1, BigInt(frame.offset))
-      message.set(frame.bytes, 9)
-      return message
-    }
+    case 'output':
+      return offsetFrame(frame.stream, frame.offset, frame.bytes)
     case 'progress':
       return withKind(3, json(frame.text))
     case 'final':
@@ -59,6 +62,8 @@ export function encodeServerFrame(frame: ServerFrame): Uint8Array {
       return withKind(5, json({ error: frame.error }))
     case 'credit':
       return withKind(6, u32(frame.bytes))
+    case 'size':
+      return offsetFrame(7, frame.offset, encodeSize(frame, frame.fresh))
   }
 }
 
@@ -79,6 +84,11 @@ export function decodeServerFrame(message: Uint8Array): ServerFrame {
       return { kind: 'error', error: (parse(payload) as ApiError).error }
     case 6:
       return { kind: 'credit', bytes: readU32(message) }
+    case 7: {
+      const size = decodeSize(payload.subarray(8))
+      if (size === undefined) throw invalid(message)
+      return { kind: 'size', offset: Number(view(payload).getBigUint64(0)), ...size }
+    }
     default:
       throw invalid(message)
   }
@@ -94,6 +104,8 @@ export function encodeClientFrame(frame: ClientFrame): Uint8Array {
       return withKind(2, text.encode(frame.name))
     case 'ack':
       return withKind(3, u32(frame.bytes))
+    case 'size':
+      return withKind(4, encodeSize(frame))
   }
 }
 
@@ -113,9 +125,22 @@ export function decodeClientFrame(message: Uint8Array): ClientFrame {
     }
     case 3:
       return { kind: 'ack', bytes: readU32(message) }
+    case 4: {
+      const size = decodeSize(payload)
+      if (size === undefined || payload.length !== 4) throw invalid(message)
+      return { kind: 'size', columns: size.columns, rows: size.rows }
+    }
     default:
       throw invalid(message)
   }
+}
+
+function offsetFrame(kind: number, offset: number, payload: Uint8Array): Uint8Array {
+  const message = new Uint8Array(9 + payload.length)
+  message[0] = kind
+  view(message).setBigUint64(1, BigInt(offset))
+  message.set(payload, 9)
+  return message
 }
 
 function withKind(kind: number, payload: Uint8Array): Uint8Array {

@@ -5,8 +5,15 @@
 import type { RawData, WebSocket } from 'ws'
 import { z } from 'zod'
 import { MeshError } from '../../protocols/errors.ts'
+import { decodeSize } from '../terminal-size.ts'
 import type { Attachment } from './api.ts'
-import { decodeClientFrame, encodeServerFrame, OUTPUT_WINDOW_BYTES, STDIN_WINDOW_BYTES } from './attach-wire.ts'
+import {
+  decodeClientFrame,
+  encodeServerFrame,
+  OUTPUT_WINDOW_BYTES,
+  STDIN_WINDOW_BYTES,
+  TERMINAL_WINDOW_BYTES
+} from './attach-wire.ts'
 import type { ClientFrame, ServerFrame } from './attach-wire.ts'
 import { who } from './context.ts'
 import type { App, Context } from './context.ts'
@@ -18,7 +25,12 @@ import { mustDrive } from './session-routes.ts'
 /** Frames that may come before the session is attached: a signal or two. */
 const EARLY_FRAMES_MAX = 16
 
-const AttachQuery = z.object({ from: LogOffset, stdin: Flag })
+const AttachQuery = z.object({
+  from: LogOffset,
+  stdin: Flag,
+  /** Of a terminal: begin with what it shows. */
+  screen: Flag
+})
 
 export function attachRoute(app: App, { api, log }: Context): void {
   app.get(
@@ -26,12 +38,13 @@ export function attachRoute(app: App, { api, log }: Context): void {
     { websocket: true, config: { access: 'user' }, schema: { params: SessionIdParam, querystring: AttachQuery } },
     (socket, request) => {
       const { id } = request.params as z.infer<typeof SessionIdParam>
-      const { from, stdin } = request.query as z.infer<typeof AttachQuery>
+      const { from, stdin, screen } = request.query as z.infer<typeof AttachQuery>
       const principal = who(request)
       const open = async (): Promise<Attachment> => {
         const session = await api.session(id)
         mustDrive(session, principal, 'attach to')
-        return await api.attach(session.id, { from, follow: true, stdin })
+        if (session.terminal) line.asTerminal()
+        return await api.attach(session.id, { from, follow: true, stdin, screen })
       }
       keepAlive(socket)
       const line = new AttachLine(socket, stdin)
@@ -57,6 +70,7 @@ class AttachLine {
   #resumeOutput: (() => void) | undefined
   /** Stdin bytes that the client may still send. */
   #credit = 0
+  #window = OUTPUT_WINDOW_BYTES
   #input: Promise<void> = Promise.resolve()
   #fail: (error: unknown) => void = () => {}
 
@@ -88,16 +102,24 @@ class AttachLine {
     }
   }
 
+  asTerminal(): void {
+    this.#window = TERMINAL_WINDOW_BYTES
+  }
+
   send(frame: ServerFrame): void {
     if (this.#isOpen()) this.#socket.send(encodeServerFrame(frame))
   }
 
   async #pump(attachment: Attachment): Promise<void> {
     for await (const { stream, bytes, offset } of attachment.output) {
+      if (stream === 3) {
+        const size = decodeSize(bytes)
+        if (size !== undefined) this.send({ kind: 'size', offset, ...size })
+        continue
+      }
       this.send({ kind: 'output', stream, offset, bytes })
       this.#unacked += bytes.length
-      while (this.#unacked >= OUTPUT_WINDOW_BYTES && this.#isOpen())
-        await new Promise<void>((go) => (this.#resumeOutput = go))
+      while (this.#unacked >= this.#window && this.#isOpen()) await new Promise<void>((go) => (this.#resumeOutput = go))
       if (!this.#isOpen()) return
     }
     this.send({ kind: 'final', session: await attachment.ended })
@@ -127,6 +149,7 @@ class AttachLine {
 
   #take(attachment: Attachment, frame: ClientFrame): void {
     if (frame.kind === 'signal') return attachment.signal(frame.name)
+    if (frame.kind === 'size') return attachment.resize(frame)
     if (!this.#stdin) throw new MeshError('BAD_REQUEST', 'this attach was opened without stdin; ask with `stdin=1`')
     if (frame.kind === 'endStdin') {
       this.#input = this.#input.then(() => attachment.endStdin())

@@ -170,6 +170,7 @@ export const SessionBody = z.object({
   memoryBytes: z.number(),
   restart: z.string(),
   mode: z.enum(['available', 'strict']),
+  terminal: z.boolean(),
   priority: z.number(),
   tasks: z
     .object({ total: count, done: count, failed: count, running: count, failing: z.array(z.number()) })

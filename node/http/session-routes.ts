@@ -256,7 +256,7 @@ async function* logLines(
   attachment.ended.catch(() => {})
   try {
     for await (const { stream, bytes, offset } of attachment.output)
-      yield `${JSON.stringify({ stream, offset, data: Buffer.from(bytes).toString('base64') })}\n`
+      if (stream !== 3) yield `${JSON.stringify({ stream, offset, data: Buffer.from(bytes).toString('base64') })}\n`
     const session = follow ? await attachment.ended : await api.session(id)
     yield `${JSON.stringify({ session })}\n`
   } catch (error) {

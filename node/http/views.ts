@@ -169,6 +169,8 @@ export interface SessionView {
   memoryBytes: number
   restart: string
   mode: 'available' | 'strict'
+  /** It runs in a terminal, where its PC has one. */
+  terminal: boolean
   /** Where there is no room, class 0 goes first and 4 last. */
   priority: number
   /** Of an array: how far it has come. `failing`: numbers of failed tasks as pairs of from and to, the first of them. */

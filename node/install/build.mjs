@@ -108,6 +108,7 @@ async function buildProgram(folder) {
     // and its test client are never asked for: their text need not be read at each start.
     external: [
       'classic-level',
+      '@lydell/node-pty',
       '@fastify/swagger-ui',
       '@fastify/ajv-compiler',
       '@fastify/fast-json-stringify-compiler',

@@ -1,6 +1,6 @@
 /**
- * One child process: started in a process group of its own, at low priority, its streams on real pipes. Tells its end
- * once it is gone, everything it started is gone, and its pipes are empty.
+ * One child process: started in a process group of its own, at low priority, its streams on real pipes or on a terminal.
+ * Tells its end once it is gone, everything it started is gone, and its streams are empty.
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -10,8 +10,10 @@ import { MeshError } from '../../protocols/errors.ts'
 import type { Launch } from './launchers/index.ts'
 import { os } from './os/index.ts'
 import type { Tree } from './os/index.ts'
+import type { TerminalSize } from '../terminal-size.ts'
 import { release } from './pipes.ts'
 import type { Pipe, Pipes } from './pipes.ts'
+import type { OpenPty } from './pty.ts'
 
 /** After the end, a pipe still held by a process nobody could find is given up. */
 const DRAIN_MS = 2000
@@ -23,6 +25,8 @@ export interface ChildOptions {
   cwd: string
   env: Readonly<Record<string, string>>
   stdin: boolean
+  /** In a terminal of this size. */
+  terminal?: { open: OpenPty; size: TerminalSize } | undefined
   onOutput(stream: 1 | 2, bytes: Buffer): void
 }
 export interface ChildEnd {
@@ -30,30 +34,39 @@ export interface ChildEnd {
   signal: string | null
 }
 
+/** A program as the OS has started it. */
+export interface Started {
+  pid: number
+  /** Of the process; what it wrote last may still be on its way. */
+  exited: Promise<ChildEnd>
+  /** stdout and stderr, or all that a terminal shows. */
+  outputs: Readable[]
+  input: ChildInput | undefined
+  /** Of a terminal. */
+  resize?(size: TerminalSize): void
+}
+export interface ChildInput {
+  /** Calls queue up in order. Resolves when the system has taken the bytes. Rejects HOST_FAILED when it takes no more. */
+  write(bytes: Uint8Array): Promise<void>
+  end(): void
+  destroy(): void
+}
+
 export class Child {
   readonly pid: number
   readonly #tree: Tree
-  readonly #process: ChildProcess
+  readonly #started: Started
   readonly #outputs: Readable[]
-  #stdin: Writable | undefined
   /** Resolves once, after the last output. */
   readonly ended: Promise<ChildEnd>
   #exited = false
 
-  private constructor(
-    child: ChildProcess,
-    tree: Tree,
-    outputs: Readable[],
-    stdin: Writable | undefined,
-    options: ChildOptions
-  ) {
+  private constructor(started: Started, tree: Tree, options: ChildOptions) {
     this.pid = tree.leader
-    this.#process = child
+    this.#started = started
     this.#tree = tree
-    this.#outputs = outputs
-    this.#stdin = stdin
-    stdin?.on('error', () => (this.#stdin = undefined))
-    outputs.forEach((stream, index) => {
+    this.#outputs = started.outputs
+    started.outputs.forEach((stream, index) => {
       stream.on('data', (bytes: Buffer) => options.onOutput(index === 0 ? 1 : 2, bytes))
       stream.on('error', () => stream.destroy())
     })
@@ -62,47 +75,29 @@ export class Child {
 
   /** Rejects HOST_FAILED with what the OS said. */
   static async start(options: ChildOptions, pipes: Pipes, mayStart: () => void): Promise<Child> {
-    const taken = await pipes.take(options.stdin ? ['output', 'output', 'input'] : ['output', 'output'])
-    try {
-      mayStart()
-      const forksBefore = os.forks()
-      const child = spawnChild(options, taken)
-      const pid = await pidOf(child, options.launch.file)
-      os.lowerPriority(pid)
-      const [stdout, stderr, stdin] = taken?.map((pipe) => pipe.ours) ?? [
-        child.stdout!,
-        child.stderr!,
-        child.stdin ?? undefined
-      ]
-      return new Child(
-        child,
-        { mark: options.mark, leader: pid, forksBefore },
-        [stdout as Readable, stderr as Readable],
-        stdin as Writable | undefined,
-        options
-      )
-    } catch (error) {
-      for (const pipe of taken ?? []) pipe.ours.destroy()
-      throw error
-    } finally {
-      for (const pipe of taken ?? []) release(pipe)
-    }
+    const { terminal } = options
+    const { started, forksBefore } =
+      terminal === undefined
+        ? await startOnPipes(options, pipes, mayStart)
+        : startInTerminal(options, terminal, mayStart)
+    os.lowerPriority(started.pid)
+    const hasTerminal = terminal !== undefined
+    return new Child(started, { mark: options.mark, leader: started.pid, hasTerminal, forksBefore }, options)
   }
 
   /** Resolves when the bytes are in the pipe. Rejects HOST_FAILED when the program takes no more. */
   async input(bytes: Uint8Array): Promise<void> {
-    const stdin = this.#stdin
-    if (stdin === undefined || stdin.destroyed)
-      throw new MeshError('HOST_FAILED', 'the program takes no input (any more)')
-    await new Promise<void>((resolve, reject) =>
-      stdin.write(bytes, (error) =>
-        error ? reject(new MeshError('HOST_FAILED', `the program takes no more input: ${error.message}`)) : resolve()
-      )
-    )
+    const { input } = this.#started
+    if (input === undefined || this.#exited) throw new MeshError('HOST_FAILED', 'the program takes no input (any more)')
+    await input.write(bytes)
   }
 
   endInput(): void {
-    this.#stdin?.end()
+    this.#started.input?.end()
+  }
+
+  resize(size: TerminalSize): void {
+    if (!this.#exited) this.#started.resize?.(size)
   }
 
   /** The program waits in its next write when its pipes are full: nothing is lost. */
@@ -113,8 +108,10 @@ export class Child {
 
   signal(signal: NodeJS.Signals): void {
     if (this.#exited) return
-    if (signal === 'SIGKILL') os.signalTree(this.#tree, 'SIGKILL')
-    else os.signalGroup(this.pid, signal)
+    if (signal === 'SIGKILL') return void os.signalTree(this.#tree, 'SIGKILL')
+    os.signalGroup(this.pid, signal)
+    // A shell at a terminal is deaf to TERM, and ends its jobs and itself when the terminal hangs up.
+    if (signal === 'SIGTERM' && this.#started.resize !== undefined) os.signalGroup(this.pid, 'SIGHUP')
   }
 
   freeze(): void {
@@ -126,12 +123,12 @@ export class Child {
   }
 
   async #end(): Promise<ChildEnd> {
-    const [code, signal] = (await once(this.#process, 'exit')) as [number | null, NodeJS.Signals | null]
+    const end = await this.#started.exited
     this.#exited = true
     os.signalTree(this.#tree, 'SIGKILL')
-    this.#stdin?.destroy()
+    this.#started.input?.destroy()
     await this.#drained()
-    return { code, signal: signal?.replace(/^SIG/, '') ?? null }
+    return end
   }
 
   async #drained(): Promise<void> {
@@ -144,6 +141,71 @@ export class Child {
     await Promise.race([Promise.allSettled(ends), givenUp])
     clearTimeout(timer)
     for (const stream of this.#outputs) stream.destroy()
+  }
+}
+
+interface Start {
+  started: Started
+  forksBefore: number | undefined
+}
+
+function startInTerminal(
+  { launch, cwd, env }: ChildOptions,
+  { open, size }: NonNullable<ChildOptions['terminal']>,
+  mayStart: () => void
+): Start {
+  mayStart()
+  const forksBefore = os.forks()
+  try {
+    return { started: open({ launch, cwd, env, size }), forksBefore }
+  } catch (error) {
+    throw startError(launch.file, error as Error)
+  }
+}
+
+async function startOnPipes(options: ChildOptions, pipes: Pipes, mayStart: () => void): Promise<Start> {
+  const taken = await pipes.take(options.stdin ? ['output', 'output', 'input'] : ['output', 'output'])
+  try {
+    mayStart()
+    const forksBefore = os.forks()
+    const child = spawnChild(options, taken)
+    const pid = await pidOf(child, options.launch.file)
+    const [stdout, stderr, stdin] = taken?.map((pipe) => pipe.ours) ?? [child.stdout!, child.stderr!, child.stdin]
+    const started = {
+      pid,
+      exited: exitOf(child),
+      outputs: [stdout as Readable, stderr as Readable],
+      input: stdin ? pipeInput(stdin as Writable) : undefined
+    }
+    return { started, forksBefore }
+  } catch (error) {
+    for (const pipe of taken ?? []) pipe.ours.destroy()
+    throw error
+  } finally {
+    for (const pipe of taken ?? []) release(pipe)
+  }
+}
+
+async function exitOf(child: ChildProcess): Promise<ChildEnd> {
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+  return { code, signal: signal?.replace(/^SIG/, '') ?? null }
+}
+
+function pipeInput(stdin: Writable): ChildInput {
+  let broken: Error | undefined
+  stdin.on('error', (error) => (broken = error))
+  return {
+    async write(bytes) {
+      if (broken !== undefined || stdin.destroyed)
+        throw new MeshError('HOST_FAILED', 'the program takes no input (any more)')
+      await new Promise<void>((resolve, reject) =>
+        stdin.write(bytes, (error) =>
+          error ? reject(new MeshError('HOST_FAILED', `the program takes no more input: ${error.message}`)) : resolve()
+        )
+      )
+    },
+    end: () => void stdin.end(),
+    destroy: () => void stdin.destroy()
   }
 }
 

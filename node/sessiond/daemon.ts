@@ -2,8 +2,10 @@
  * sessiond itself: the runs of this PC, the one peer that may drive them, and the leash between the two. A new connection
  * replaces the one before; without a peer and without a child it ends.
  */
+import { MeshError } from '../../protocols/errors.ts'
 import type { RunOrder } from '../../protocols/ports.ts'
 import { removeLeftovers } from '../adapters/blob-cache.ts'
+import type { TerminalSize } from '../terminal-size.ts'
 import type { SessiondConfig } from './config.ts'
 import { cleanEnvironment } from './environment.ts'
 import { Hardware } from './hardware.ts'
@@ -11,13 +13,14 @@ import type { HardwareReport } from './hardware.ts'
 import { Leash } from './leash.ts'
 import { Leases } from './leases.ts'
 import type { Link } from './link.ts'
+import { Mirrors } from './mirrors.ts'
 import { os } from './os/index.ts'
 import { Pipes } from './pipes.ts'
 import { recoverRuns } from './recover.ts'
 import { toForget } from './retention.ts'
 import { Run } from './run.ts'
 import type { RunContext } from './run.ts'
-import { SIGNALS, checkOrder, checkRunKey } from './wire.ts'
+import { SIGNALS, checkOrder, checkRunKey, isExtent } from './wire.ts'
 import type { FromSessiond, LocalMessage, RunKey, ToSessiond } from './wire.ts'
 
 const TERM_MS = 5000
@@ -33,6 +36,7 @@ export class Daemon {
   readonly #runs = new Map<string, Run>()
   readonly #fences = new Map<string, number>()
   readonly #readers = new Map<number, Run>()
+  readonly #mirrors = new Mirrors()
   /** Runs whose processes and files are being removed. */
   readonly #discards = new Set<Promise<void>>()
   readonly #leash: Leash
@@ -65,6 +69,7 @@ export class Daemon {
     this.#context = {
       config,
       pipes: new Pipes(),
+      mirrors: this.#mirrors,
       environment: cleanEnvironment(process.env),
       identity: (session) => this.#identityOf(session),
       whyNotNow: (key) => this.#whyNotNow() ?? this.#leases.refusal(key),
@@ -164,6 +169,10 @@ export class Daemon {
       case 'detach':
         this.#readers.get(message.reader)?.detach(message.reader)
         return void this.#readers.delete(message.reader)
+      case 'viewer':
+        return this.#run(message)?.setViewer(message.viewer, sizeOf(message))
+      case 'screen':
+        return void this.#screen(message)
       case 'pause':
         return this.#pause(message.on === true)
       case 'shutdown':
@@ -261,10 +270,22 @@ export class Daemon {
     run.attach(message.reader, Number(message.from))
   }
 
+  async #screen({ session, epoch, n }: RunKey & { n: number }): Promise<void> {
+    const key = { session, epoch }
+    try {
+      const run = this.#run(key)
+      if (run === undefined) throw new MeshError('UNKNOWN_SESSION', 'its output is not kept on this PC (any more)')
+      this.#emit({ t: 'screen', ...key, n, ...(await run.screen()) })
+    } catch (error) {
+      this.#emit({ t: 'screen', ...key, n, error: (error as Error).message })
+    }
+  }
+
   /** The peer is gone: nobody reads any more, and what it ordered and is not running yet will not. */
   #forsake(): void {
     for (const [reader, run] of this.#readers) run.detach(reader)
     this.#readers.clear()
+    for (const run of this.#runs.values()) run.forgetViewers()
     for (const run of this.#runs.values()) run.abort('the peer that ordered it went away before it started')
   }
 
@@ -353,6 +374,10 @@ export class Daemon {
 
 function nameOf({ session, epoch }: RunKey): string {
   return `${session}/${epoch}`
+}
+
+function sizeOf({ columns, rows }: TerminalSize): TerminalSize | undefined {
+  return isExtent(columns) && isExtent(rows) ? { columns, rows } : undefined
 }
 
 function keyOf({ session, epoch }: RunKey): RunKey {

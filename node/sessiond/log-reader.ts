@@ -99,7 +99,7 @@ class Cursor {
     while (this.#bytes.length - at >= FRAME_HEADER) {
       const stream = this.#bytes[at]
       const length = this.#bytes.readUInt32BE(at + 1)
-      if ((stream !== 1 && stream !== 2) || length > FRAME_BYTES_MAX)
+      if ((stream !== 1 && stream !== 2 && stream !== 3) || length > FRAME_BYTES_MAX)
         throw damaged(this.#folder, this.#at + at, `stream ${stream}, length ${length}`)
       const next = at + FRAME_HEADER + length
       if (next > this.#bytes.length || this.#at + next > end) break

@@ -7,6 +7,7 @@ import { close, fdatasync, open, unlink, writev } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { FRAME_HEADER, frameHeader, segmentName } from './log-format.ts'
+import type { LogStream } from './log-format.ts'
 
 const openFile = promisify(open)
 const closeFile = promisify(close)
@@ -65,7 +66,7 @@ export class LogWriter {
     return this.#end - (this.#segments[0]?.start ?? this.#end)
   }
 
-  append(stream: 1 | 2, bytes: Buffer): void {
+  append(stream: LogStream, bytes: Buffer): void {
     if (bytes.length === 0) return
     this.#queue.push(frameHeader(stream, bytes.length), bytes)
     this.#queuedBytes += FRAME_HEADER + bytes.length

@@ -5,17 +5,31 @@
 import { join } from 'node:path'
 import { MeshError } from '../../protocols/errors.ts'
 import type { ChildReport, Exit, RunOrder } from '../../protocols/ports.ts'
+import { encodeSize, smallestOf } from '../terminal-size.ts'
+import type { TerminalSize } from '../terminal-size.ts'
 import { Child } from './child.ts'
 import type { ChildEnd } from './child.ts'
 import type { SessiondConfig } from './config.ts'
 import { runMark } from './environment.ts'
 import { LAUNCHERS } from './launchers/index.ts'
 import { LogWriter } from './log-writer.ts'
+import type { Mirrors } from './mirrors.ts'
 import { os } from './os/index.ts'
 import type { Pipes } from './pipes.ts'
-import { makeRunFolder, removeRun, removeTree, runFolder, treeBytes, writeNote, writeNoteNow } from './run-store.ts'
+import { terminalEnv, terminals } from './pty.ts'
+import type { OpenPty } from './pty.ts'
+import {
+  logFolder,
+  makeRunFolder,
+  removeRun,
+  removeTree,
+  runFolder,
+  treeBytes,
+  writeNote,
+  writeNoteNow
+} from './run-store.ts'
 import type { RunNote } from './run-store.ts'
-import type { FromSessiond, RunKey, SignalName } from './wire.ts'
+import type { FromSessiond, RunKey, Screen, SignalName } from './wire.ts'
 import { packOutput, startFolder, unpackInput, workFolder } from './work-folder.ts'
 
 /** A reader hears of new output at once, and then again after this long: a flood costs 500 messages a second. */
@@ -24,6 +38,26 @@ const GREW_EVERY_MS = 2
 const ERROR_MAX = 400
 /** Input that may wait for a program that is not started yet, or does not read. */
 const INPUT_MAX = 4 << 20
+/** A terminal is for people: one who interrupts a flood of output need not see the rest of it first. */
+const TERMINAL_LAG_BYTES = 512 << 10
+/** People who watch one terminal at a time. */
+const VIEWERS_MAX = 256
+
+/** How to start what wants a terminal. Undefined: on pipes. Throws HOST_FAILED when it must have one and cannot. */
+function terminalFor({ terminal }: RunOrder): OpenPty | undefined {
+  if (terminal === undefined) return undefined
+  const open = terminals()
+  if (typeof open === 'function') return open
+  if (!terminal.required) return undefined
+  throw new MeshError('HOST_FAILED', `it is to run in a terminal, and this PC has none: ${open.missing}`)
+}
+
+function withoutTerminal(): string {
+  const open = terminals()
+  return typeof open === 'function'
+    ? ''
+    : `omega: it runs without a terminal, because this PC has none: ${open.missing}\n`
+}
 
 export type FreezeReason = 'leash' | 'lease' | 'order' | 'pause'
 
@@ -31,6 +65,7 @@ export type FreezeReason = 'leash' | 'lease' | 'order' | 'pause'
 export interface RunContext {
   readonly config: SessiondConfig
   readonly pipes: Pipes
+  readonly mirrors: Mirrors
   /** What every program here sees; its order may add to it and change it. */
   readonly environment: Readonly<Record<string, string>>
   /** What no order can change. */
@@ -56,6 +91,10 @@ export class Run {
   #aborted: string | undefined
   #lapsed = false
   #inputBytes = 0
+  /** Of its terminal; undefined when it has none. */
+  #size: TerminalSize | undefined
+  /** How much room each who watches has for the terminal. */
+  readonly #viewers = new Map<number, TerminalSize>()
   #grewTimer: NodeJS.Timeout | undefined
   #grewLate = false
 
@@ -102,13 +141,16 @@ export class Run {
     // A task is known by its array, and what it writes into its folder stays behind.
     this.#isTask = order.partOf !== undefined
     const own = { ...this.#context.identity(order.partOf ?? session), ...Object.fromEntries([mark.split('=')]) }
-    const env = { ...this.#context.environment, ...order.env, ...own }
+    const open = terminalFor(order)
+    const pipesEnv = { ...this.#context.environment, ...order.env, ...own }
+    const env = open === undefined ? pipesEnv : terminalEnv(pipesEnv, order.env.TERM)
     const launch = await LAUNCHERS[order.launcher](order.argv, { cwd, env })
     this.#note.command = order.argv.join(' ').slice(0, 200)
     writeNoteNow(config.dataDir, this.#note)
+    const lagBytes = open === undefined ? config.logLagBytes : Math.min(TERMINAL_LAG_BYTES, config.logLagBytes)
     this.#log = new LogWriter(
       join(folder, 'log'),
-      { segmentBytes: config.logSegmentBytes, keepBytes: config.logKeepBytes, lagBytes: config.logLagBytes },
+      { segmentBytes: config.logSegmentBytes, keepBytes: config.logKeepBytes, lagBytes },
       {
         grew: () => this.#onGrew(),
         blocked: (blocked) => this.#child?.pauseOutput(blocked),
@@ -117,11 +159,14 @@ export class Run {
     )
     for (const [reader, from] of this.#readers) this.#log.setReader(reader, from)
     const onOutput = (stream: 1 | 2, bytes: Buffer) => this.#log!.append(stream, bytes)
-    const options = { mark, launch, cwd, env, stdin: order.stdin, onOutput }
+    const terminal = open && { open, size: this.#firstSize(order.terminal!) }
+    if (terminal === undefined && order.terminal !== undefined) onOutput(2, Buffer.from(withoutTerminal()))
+    const options = { mark, launch, cwd, env, stdin: order.stdin, terminal, onOutput }
     this.#child = await Child.start(options, this.#context.pipes, () => this.#checkMayStart())
     const pid = this.#child.pid
     this.#note = { ...this.#note, state: 'running', pid, pidStart: os.startTime(pid) ?? '', startedAt: Date.now() }
     this.#context.emit({ t: 'started', ...this.key, pid })
+    this.#fit() // whoever came while the OS was starting it
     // A freeze or a discard that came while the OS was starting it.
     if (this.#frozenBy.size > 0) this.#child.freeze()
     if (this.#discarded || this.#aborted !== undefined) this.#child.signal('SIGKILL')
@@ -170,6 +215,7 @@ export class Run {
     // Thousands of finished runs are kept: none of them holds on to what only a living one needs.
     this.#child = undefined
     this.#log = undefined
+    this.#context.mirrors.drop(this.key)
     this.#context.emit({ t: 'exited', ...this.key, exit })
     if (!keepWork) await removeTree(workFolder(folder)).catch(() => {})
   }
@@ -232,6 +278,47 @@ export class Run {
     void this.#starting?.then(() => this.#child?.endInput())
   }
 
+  /** The terminal is as large as all who watch can show whole. When nobody is left it stays as it is. */
+  setViewer(viewer: number, size: TerminalSize | undefined): void {
+    if (size === undefined) this.#viewers.delete(viewer)
+    else if (this.#viewers.has(viewer) || this.#viewers.size < VIEWERS_MAX) this.#viewers.set(viewer, size)
+    this.#fit()
+  }
+
+  forgetViewers(): void {
+    this.#viewers.clear()
+  }
+
+  #firstSize({ columns, rows }: TerminalSize): TerminalSize {
+    this.#size = smallestOf(this.#viewers.values()) ?? { columns, rows }
+    this.#log!.append(3, Buffer.from(encodeSize(this.#size)))
+    return this.#size
+  }
+
+  #fit(): void {
+    const size = smallestOf(this.#viewers.values())
+    const now = this.#size
+    if (size === undefined || now === undefined || this.#child === undefined) return
+    if (size.columns === now.columns && size.rows === now.rows) return
+    this.#size = size
+    this.#log?.append(3, Buffer.from(encodeSize(size)))
+    this.#child.resize(size)
+  }
+
+  /** What its terminal shows by now. */
+  async screen(): Promise<Screen> {
+    await this.#starting
+    return await this.#context.mirrors.screen(this.key, this.#logFolder, this.#logEnd)
+  }
+
+  get #logFolder(): string {
+    return logFolder(this.#context.config.dataDir, this.key)
+  }
+
+  get #logEnd(): number {
+    return this.#log?.end ?? this.#note.exit?.logBytes ?? 0
+  }
+
   /** Where the log ends is told at once and whenever it grows. */
   attach(reader: number, from: number): void {
     this.#readers.set(reader, from)
@@ -291,6 +378,7 @@ export class Run {
   }
 
   #onGrew(): void {
+    if (this.#size !== undefined) this.#context.mirrors.grew(this.key, this.#logFolder, this.#logEnd)
     if (this.#readers.size === 0) return
     if (this.#grewTimer !== undefined) {
       this.#grewLate = true
@@ -305,6 +393,6 @@ export class Run {
 
   #tellGrew(): void {
     this.#grewLate = false
-    this.#context.emit({ t: 'grew', ...this.key, end: this.#log?.end ?? this.#note.exit?.logBytes ?? 0 })
+    this.#context.emit({ t: 'grew', ...this.key, end: this.#logEnd })
   }
 }

@@ -5,6 +5,7 @@
  */
 import { decodeCbor, encodeCbor } from '../../protocols/codec.ts'
 import { MeshError } from '../../protocols/errors.ts'
+import { TERMINAL_MAX } from '../../protocols/ports.ts'
 import type { ChildReport, Exit, RunOrder, SessionId } from '../../protocols/ports.ts'
 
 /** Changes when either side would misread the other. */
@@ -23,6 +24,13 @@ export interface RunKey {
   epoch: number
 }
 
+export interface Screen {
+  offset: number
+  columns: number
+  rows: number
+  bytes: Uint8Array
+}
+
 export type ToSessiond =
   /** `at`: boot clock of the peer when it sent this, so that a refresh that waited in a queue counts from then. */
   | { t: 'leash'; at: number }
@@ -36,6 +44,9 @@ export type ToSessiond =
   | ({ t: 'attach'; reader: number; from: number } & RunKey)
   | { t: 'ack'; reader: number; offset: number }
   | { t: 'detach'; reader: number }
+  /** Somebody who watches a terminal has this much room for it; a viewer of size 0 is gone. */
+  | ({ t: 'viewer'; viewer: number; columns: number; rows: number } & RunKey)
+  | ({ t: 'screen'; n: number } & RunKey)
   | { t: 'pause'; on: boolean }
   | { t: 'shutdown' }
 
@@ -48,6 +59,8 @@ export type FromSessiond =
   /** The log of a run that somebody reads now ends at `end`. */
   | ({ t: 'grew'; end: number } & RunKey)
   | ({ t: 'inputDone'; n: number; error?: string } & RunKey)
+  /** What a terminal shows at log offset `offset`, as bytes that draw it into an empty one of that size. */
+  | ({ t: 'screen'; n: number; error?: string } & Partial<Screen> & RunKey)
   /** A finished run made room: its log and its report are gone. */
   | ({ t: 'forgotten' } & RunKey)
   | { t: 'hardware'; json?: string; error?: string; ageMs: number }
@@ -135,13 +148,15 @@ export function checkOrder(value: unknown): asserts value is RunOrder {
             ? 'cwd'
             : typeof order.stdin !== 'boolean'
               ? 'stdin'
-              : order.input !== undefined && !isBlob(order.input)
-                ? 'input'
-                : order.partOf !== undefined && !isTexts([order.partOf])
-                  ? 'partOf'
-                  : order.leaseUntil !== undefined && typeof order.leaseUntil !== 'number'
-                    ? 'leaseUntil'
-                    : undefined
+              : order.terminal !== undefined && !isTerminal(order.terminal)
+                ? 'terminal'
+                : order.input !== undefined && !isBlob(order.input)
+                  ? 'input'
+                  : order.partOf !== undefined && !isTexts([order.partOf])
+                    ? 'partOf'
+                    : order.leaseUntil !== undefined && typeof order.leaseUntil !== 'number'
+                      ? 'leaseUntil'
+                      : undefined
   if (bad !== undefined)
     throw new MeshError('WIRE_INVALID', `run order of ${String(order.session)}: "${bad}" is not valid`)
 }
@@ -149,6 +164,15 @@ export function checkOrder(value: unknown): asserts value is RunOrder {
 /** NUL ends a string for the OS: a text with one in it would be cut short silently. */
 function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((text) => typeof text === 'string' && !text.includes('\0'))
+}
+
+function isTerminal(value: unknown): boolean {
+  const { columns, rows, required } = (value ?? {}) as Record<string, unknown>
+  return isExtent(columns) && isExtent(rows) && typeof required === 'boolean'
+}
+
+export function isExtent(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= TERMINAL_MAX
 }
 
 function isBlob(value: unknown): boolean {

@@ -16,6 +16,7 @@ export function orderOf(record: SessionRecord): RunOrder {
     cwd: spec.cwd,
     ...(spec.input === undefined ? {} : { input: spec.input }),
     stdin: spec.stdin,
+    ...(spec.terminal === undefined ? {} : { terminal: spec.terminal }),
     cpuMilli: spec.cpuMilli,
     memoryBytes: spec.memoryBytes
   }

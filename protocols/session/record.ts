@@ -3,7 +3,8 @@
  * (epoch, seq, owner); `desired: stop` beats `run` at any version (PROTOCOLS.md 2.4.4).
  */
 import { z } from 'zod'
-import type { BlobRef, PeerId, SessionId } from '../ports.ts'
+import { TERMINAL_MAX } from '../ports.ts'
+import type { BlobRef, PeerId, SessionId, TerminalSpec } from '../ports.ts'
 import type { ForceTakeover } from './force.ts'
 import { TASKS_MAX } from './task-set.ts'
 
@@ -55,6 +56,8 @@ export interface SessionSpec {
   array?: number
   /** Somebody is attached and will send input. */
   stdin: boolean
+  /** It runs in a terminal. */
+  terminal?: TerminalSpec
   input?: BlobRef
 }
 
@@ -170,6 +173,14 @@ export const SpecInput = z.object({
   inputs: z.object({ hash: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.number().int().min(0) }).optional(),
   restart: z.enum(RESTARTS).default('no'),
   stdin: z.boolean().default(false),
+  /** In a terminal of this size until somebody who watches has another; input is taken in any case. */
+  terminal: z
+    .object({
+      columns: z.number().int().min(1).max(TERMINAL_MAX),
+      rows: z.number().int().min(1).max(TERMINAL_MAX),
+      required: z.boolean().default(true)
+    })
+    .optional(),
   /** Same nonce from the same peer: same session, whatever is repeated. */
   nonce: z
     .string()

@@ -1,5 +1,6 @@
 /** Plane `reg`: the records of sessions between owners and keepers. A record is at most RECORD_MAX_BYTES. */
 import { z } from 'zod'
+import { TERMINAL_MAX } from '../ports.ts'
 import { CHUNK_RANGES_MAX, OVER_RANGES_MAX } from './array.ts'
 import { RESTARTS, STATES } from './record.ts'
 import type { SessionRecord } from './record.ts'
@@ -27,6 +28,13 @@ const Spec = z.looseObject({
   class: z.int().min(0).max(4).optional(),
   array: z.int().min(1).max(TASKS_MAX).optional(),
   stdin: z.boolean(),
+  terminal: z
+    .looseObject({
+      columns: z.int().min(1).max(TERMINAL_MAX),
+      rows: z.int().min(1).max(TERMINAL_MAX),
+      required: z.boolean()
+    })
+    .optional(),
   input: z.looseObject(blob).optional()
 })
 

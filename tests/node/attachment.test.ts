@@ -2,14 +2,15 @@ import { expect, test } from 'vitest'
 import { MeshError } from '../../protocols/errors.ts'
 import type { SessionSpec } from '../../protocols/session/index.ts'
 import type { PeerHost } from '../../node/adapters/host.ts'
-import { serveWatchers, watchSession } from '../../node/attachment.ts'
+import { watchSession } from '../../node/attachment.ts'
 import type { Attachment } from '../../node/http/api.ts'
 import { sessionView } from '../../node/views.ts'
 import type { Job, SimMesh } from '../../sim/mesh.ts'
+import { serveWatchers } from '../../node/watched.ts'
 import { driven, formed, pass, peerOf } from './virtual.ts'
 
 interface Frame {
-  stream: 1 | 2
+  stream: 1 | 2 | 3
   offset: number
   bytes: Uint8Array
 }
@@ -25,11 +26,12 @@ class FakeHost {
   readonly logs = new Map<string, Log>()
   readonly input: string[] = []
   readonly given: string[] = []
+  screen = { offset: 0, columns: 80, rows: 24, bytes: new Uint8Array() }
   /** Frames handed out so far, over all readers. */
   read = 0
   readers = 0
 
-  write(session: string, epoch: number, text: string | Uint8Array, stream: 1 | 2 = 1): void {
+  write(session: string, epoch: number, text: string | Uint8Array, stream: 1 | 2 | 3 = 1): void {
     const log = this.log(session, epoch)
     const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text
     const before = log.frames.at(-1)?.offset ?? 0
@@ -58,6 +60,13 @@ class FakeHost {
       input: async (_session: string, _epoch: number, bytes: Uint8Array) =>
         void this.input.push(new TextDecoder().decode(bytes)),
       endInput: () => this.given.push('end of input'),
+      viewer: () => ({
+        resize: ({ columns, rows }: { columns: number; rows: number }) => this.given.push(`${columns}x${rows}`),
+        close: () => {
+          if (/^\d+x/.test(this.given.at(-1) ?? '')) this.given.push('viewer gone')
+        }
+      }),
+      screen: async () => this.screen,
       signal: (_session: string, _epoch: number, name: string) => this.given.push(name)
     } as unknown as PeerHost
   }
@@ -98,7 +107,11 @@ class FakeHost {
 interface Scene {
   mesh: SimMesh
   hosts: FakeHost[]
-  watch(n: number, job: Job, options?: { from?: number; follow?: boolean; stdin?: boolean }): Attachment
+  watch(
+    n: number,
+    job: Job,
+    options?: { from?: number; follow?: boolean; stdin?: boolean; screen?: boolean }
+  ): Attachment
 }
 
 function scene(seed: number, peers = 3): Scene {
@@ -109,12 +122,12 @@ function scene(seed: number, peers = 3): Scene {
     host: hosts[n]!.asPort(),
     view: (record: Parameters<typeof sessionView>[0]) => sessionView(record, undefined)
   })
-  for (let n = 0; n < peers; n++) serveWatchers(contextOf(n))
+  for (let n = 0; n < peers; n++) serveWatchers(contextOf(n).peer, contextOf(n).host)
   return {
     mesh,
     hosts,
-    watch: (n, job, { from = 0, follow = true, stdin = false } = {}) =>
-      watchSession(contextOf(n), job.id!, { from, follow, stdin })
+    watch: (n, job, { from = 0, follow = true, stdin = false, screen = false } = {}) =>
+      watchSession(contextOf(n), job.id!, { from, follow, stdin, screen })
   }
 }
 
@@ -354,4 +367,50 @@ test('a watcher that sends what is no input loses its channel and hurts nothing'
   expect(why).toMatch(/input kind 9 does not exist/)
   expect(hosts[1]!.given).toEqual([])
   expect(mesh.session(job.id)!.state).toBe('running')
+})
+
+test('who comes to a terminal gets what it shows, then what it writes, and nothing of long ago', async () => {
+  const { mesh, hosts, watch } = scene(14)
+  const terminal = { columns: 80, rows: 24, required: true }
+  const job = run(mesh, 'sleep infinity', { on: 'pc1', terminal })
+  hosts[1]!.write(job.id!, 1, 'long ago')
+  hosts[1]!.screen = { offset: 8, columns: 80, rows: 24, bytes: new Uint8Array(100_000).fill(97) }
+  for (const at of [1, 2]) {
+    const attachment = watch(at, job, { screen: true })
+    const frames: { stream: number; offset: number; bytes: number }[] = []
+    const done = (async () => {
+      for await (const { stream, offset, bytes } of attachment.output)
+        frames.push({ stream, offset, bytes: bytes.length })
+    })()
+    await pass(mesh, 300)
+    hosts[1]!.write(job.id!, 1, `new${at}`)
+    await pass(mesh, 300)
+    expect(frames[0], 'its size, and that a new screen begins').toEqual({ stream: 3, offset: 0, bytes: 5 })
+    expect(frames.slice(1, -1).reduce((sum, frame) => sum + frame.bytes, 0)).toBeGreaterThanOrEqual(100_000)
+    expect(
+      frames.slice(1, 4).map((frame) => frame.offset),
+      'no part of a screen can be gone on from'
+    ).toEqual([0, 0, 0])
+    expect(frames.at(-1)).toMatchObject({ stream: 1, bytes: 4 })
+    attachment.close()
+    await driven(mesh, done)
+  }
+})
+
+test('how large a terminal each watcher can show is told where it runs, until the watcher goes', async () => {
+  const { mesh, hosts, watch } = scene(15)
+  const job = run(mesh, 'sleep infinity', { on: 'pc1', terminal: { columns: 80, rows: 24, required: true } })
+  for (const at of [1, 2]) {
+    hosts[1]!.given.length = 0
+    const attachment = watch(at, job)
+    attachment.resize({ columns: 100, rows: 30 })
+    const seen = collect(attachment)
+    await pass(mesh, 200)
+    attachment.resize({ columns: 90, rows: 20 })
+    await pass(mesh, 200)
+    attachment.close()
+    await driven(mesh, seen.done)
+    await pass(mesh, 200)
+    expect(hosts[1]!.given).toEqual(['100x30', '90x20', 'viewer gone'])
+  }
 })

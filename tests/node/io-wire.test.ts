@@ -5,14 +5,17 @@ import type { InputFrame, OutputFrame } from '../../node/io-wire.ts'
 
 const payload = fc.uint8Array({ maxLength: 300 })
 const outputFrame: fc.Arbitrary<OutputFrame> = fc.record({
-  stream: fc.constantFrom(1 as const, 2 as const),
+  stream: fc.constantFrom(1 as const, 2 as const, 3 as const),
   offset: fc.maxSafeInteger().map(Math.abs),
   bytes: payload
 })
 const inputFrame: fc.Arbitrary<InputFrame> = fc.oneof(
   payload.map((bytes): InputFrame => ({ k: 'input', bytes })),
   fc.constant<InputFrame>({ k: 'end' }),
-  fc.constantFrom('INT', 'TERM', 'USR1').map((name): InputFrame => ({ k: 'signal', name }))
+  fc.constantFrom('INT', 'TERM', 'USR1').map((name): InputFrame => ({ k: 'signal', name })),
+  fc
+    .tuple(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1, max: 1000 }))
+    .map(([columns, rows]): InputFrame => ({ k: 'size', columns, rows }))
 )
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
@@ -39,7 +42,7 @@ test('output frames come out as they went in, wherever the stream is cut', () =>
   )
 })
 
-test('input, its end and signals come out as they went in, wherever the stream is cut', () => {
+test('input, its end, signals and sizes come out as they went in, wherever the stream is cut', () => {
   fc.assert(
     fc.property(fc.array(inputFrame, { maxLength: 12 }), fc.array(fc.nat(5000), { maxLength: 30 }), (frames, cuts) => {
       expect(pushed(inputCutter(), joined(frames.map(encodeInput)), cuts)).toEqual(frames)
@@ -64,13 +67,14 @@ test('a part of a frame is kept, not shared with the buffer it came in', () => {
 })
 
 test.each([
-  ['a stream that does not exist', () => outputCutter(), Uint8Array.of(3, ...new Array<number>(12).fill(0))],
+  ['a stream that does not exist', () => outputCutter(), Uint8Array.of(4, ...new Array<number>(12).fill(0))],
   [
     'a claim of more than 128 KiB of output',
     () => outputCutter(),
     Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1)
   ],
-  ['a kind of input that does not exist', () => inputCutter(), Uint8Array.of(3, 0, 0, 0, 0)],
+  ['a kind of input that does not exist', () => inputCutter(), Uint8Array.of(4, 0, 0, 0, 0)],
+  ['a terminal without columns', () => inputCutter(), Uint8Array.of(3, 0, 0, 0, 4, 0, 0, 0, 24)],
   ['a claim of 4 GiB of input', () => inputCutter(), Uint8Array.of(0, 255, 255, 255, 255)]
 ])('%s is refused before it is waited for', (_what, make, bytes) => {
   expect(() => make().push(bytes)).toThrow(expect.objectContaining({ code: 'WIRE_INVALID' }))

@@ -12,6 +12,12 @@ test('an array is a session with a number of tasks', () => {
   expect(asked({})()).not.toHaveProperty('array')
 })
 
+test('who asks for a terminal gives input to it', () => {
+  const terminal = { columns: 80, rows: 24, required: true }
+  expect(asked({ terminal })()).toMatchObject({ terminal, stdin: true })
+  expect(asked({})()).not.toHaveProperty('terminal')
+})
+
 test('a priority is a class, and the usual one need not be said', () => {
   expect(asked({ priority: 0 })().class).toBe(0)
   expect(asked({})()).not.toHaveProperty('class')
@@ -21,7 +27,8 @@ test('a priority is a class, and the usual one need not be said', () => {
 test.each<[Partial<SpecInput>, string]>([
   [{ kind: 'array' }, 'says how many tasks'],
   [{ array: 5, mode: 'strict' }, 'never strict'],
-  [{ array: 5, stdin: true }, 'take no input']
+  [{ array: 5, stdin: true }, 'take no input'],
+  [{ array: 5, terminal: { columns: 80, rows: 24, required: true } }, 'tasks of an array have none']
 ])('%j is refused: %s', (input, why) => {
   expect(asked(input)).toThrow(why)
 })

@@ -410,6 +410,7 @@ function session(job: Job, i: number, nodes: NodeView[], now: number): SessionVi
     memoryBytes: 2 * GIB,
     restart: 'on-node-loss',
     mode: 'available',
+    terminal: false,
     priority: 2,
     tasks: null,
     strict: null,

@@ -32,11 +32,13 @@ export const darwin: Os = {
   forks: () => undefined,
   signalTree({ leader }, signal) {
     if (leader <= 0) return 0
-    sendSignal(-leader, signal)
+    // A shell that goes on before its job takes it for one that a person stopped: parents stop first, and go on last.
+    const goesOn = signal === 'SIGCONT'
+    if (!goesOn) sendSignal(-leader, signal)
     const done = new Set<number>()
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const fresh = treeOf(leader).filter((pid) => !done.has(pid))
-      for (const pid of fresh) {
+      for (const pid of goesOn ? fresh.reverse() : fresh) {
         done.add(pid)
         sendSignal(pid, signal)
       }

@@ -10,6 +10,12 @@ import type { Os, Tree, TreeSignal } from './types.ts'
 const NICE = 10
 /** A process that forks while we look is found in the next round; one that outruns this many is left to the next tick. */
 const ROUNDS_MAX = 25
+/** A freeze is a matter of safety: a shell that is slow to stop is not waited for longer. */
+const STAND_STILL_MS = 300
+/** All that are frozen at a time share it. */
+let standStillUntil = -Infinity
+/** Waiting for it leaves the processor to a program that has to run in order to stop. */
+const NOTHING = new Int32Array(new SharedArrayBuffer(4))
 /** Below this many new pids, asking for each is cheaper than listing /proc. */
 const PROBE_MAX = 64
 const DEVICE_FOLDERS = [
@@ -51,10 +57,15 @@ export const linux: Os = {
 }
 
 function signalTree(tree: Tree, signal: TreeSignal): number {
-  if (tree.leader > 0) sendSignal(-tree.leader, signal)
-  const done = new Set<number>()
+  // A shell that runs while its job stands takes it for one that a person stopped: parents stop first, and go on last.
+  const goesOn = signal === 'SIGCONT'
+  const done = new Set(goesOn ? tree.stoodBefore : [])
+  if (goesOn) delete tree.stoodBefore
+  if (signal === 'SIGSTOP' && tree.hasTerminal === true) stopParentsFirst(tree)
+  if (tree.leader > 0 && !goesOn) sendSignal(-tree.leader, signal)
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const fresh = membersOf(tree).filter((pid) => !done.has(pid))
+    const members = membersOf(tree).filter((pid) => !done.has(pid))
+    const fresh = goesOn ? childrenFirst(members) : members
     for (const pid of fresh) {
       done.add(pid)
       sendSignal(pid, signal)
@@ -86,6 +97,24 @@ function membersOf(tree: Tree): number[] {
       }
   }
   return [...members]
+}
+
+/** Each stands before what it started is stopped, unless the system is too busy to let it stop in time. */
+function stopParentsFirst(tree: Tree): void {
+  const members = childrenFirst(membersOf(tree)).reverse()
+  tree.stoodBefore ??= new Set(members.filter((pid) => readProcess(pid)?.state === 'T'))
+  if (performance.now() > standStillUntil + 1000) standStillUntil = performance.now() + STAND_STILL_MS
+  for (const pid of members) {
+    sendSignal(pid, 'SIGSTOP')
+    while (performance.now() < standStillUntil && 'RSD'.includes(readProcess(pid)?.state || 'X'))
+      Atomics.wait(NOTHING, 0, 0, 1)
+  }
+}
+
+function childrenFirst(pids: readonly number[]): number[] {
+  const parents = new Map(pids.map((pid) => [pid, readProcess(pid)?.parent ?? 0]))
+  const depth = (pid: number): number => (parents.has(pid) ? 1 + depth(parents.get(pid)!) : 0)
+  return [...pids].sort((a, b) => depth(b) - depth(a))
 }
 
 /** Pids are given out in turn: what a leader started is at most as far after it as there were forks since. */

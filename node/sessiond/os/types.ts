@@ -7,6 +7,10 @@ export interface Tree {
   mark: string
   /** Its first process, the head of its group; 0: unknown or long gone, only its marks are left. */
   leader: number
+  /** A shell there may watch over jobs of its own. */
+  hasTerminal?: boolean
+  /** Of these, between a stop and the going on after it: jobs that a person had stopped, which go on when the person says. */
+  stoodBefore?: Set<number>
   /** `forks()` from before it was started. */
   forksBefore?: number | undefined
 }

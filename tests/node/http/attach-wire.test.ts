@@ -12,12 +12,14 @@ import { MeshError } from '../../../protocols/errors.ts'
 import { sessionOf } from './memory-peer.ts'
 
 const bytes = fc.uint8Array({ maxLength: 2000 })
+const extent = fc.integer({ min: 1, max: 1000 })
 const u32 = fc.nat({ max: 2 ** 32 - 1 })
 const clientFrames: fc.Arbitrary<ClientFrame> = fc.oneof(
   fc.record({ kind: fc.constant('stdin' as const), bytes }),
   fc.record({ kind: fc.constant('endStdin' as const) }),
   fc.record({ kind: fc.constant('signal' as const), name: fc.constantFrom(...SIGNALS) }),
-  fc.record({ kind: fc.constant('ack' as const), bytes: u32 })
+  fc.record({ kind: fc.constant('ack' as const), bytes: u32 }),
+  fc.record({ kind: fc.constant('size' as const), columns: extent, rows: extent })
 )
 const serverFrames: fc.Arbitrary<ServerFrame> = fc.oneof(
   fc.record({
@@ -29,7 +31,14 @@ const serverFrames: fc.Arbitrary<ServerFrame> = fc.oneof(
   fc.record({ kind: fc.constant('progress' as const), text: fc.string({ unit: 'grapheme' }) }),
   fc.record({ kind: fc.constant('final' as const), session: fc.constant(sessionOf('a'.repeat(32), 'ada')) }),
   fc.record({ kind: fc.constant('error' as const), error: fc.record({ code: fc.string(), message: fc.string() }) }),
-  fc.record({ kind: fc.constant('credit' as const), bytes: u32 })
+  fc.record({ kind: fc.constant('credit' as const), bytes: u32 }),
+  fc.record({
+    kind: fc.constant('size' as const),
+    offset: fc.maxSafeNat(),
+    columns: extent,
+    rows: extent,
+    fresh: fc.boolean()
+  })
 )
 
 test('every frame of a client is read as it was written', () => {

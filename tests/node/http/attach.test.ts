@@ -8,6 +8,8 @@ import {
   STDIN_WINDOW_BYTES
 } from '../../../node/http/attach-wire.ts'
 import type { ServerFrame } from '../../../node/http/attach-wire.ts'
+import { encodeSize } from '../../../node/terminal-size.ts'
+import type { SessionView } from '../../../node/http/views.ts'
 import { MeshError } from '../../../protocols/errors.ts'
 import { localSocketTo, socketTo } from './live-client.ts'
 import { sessionOf } from './memory-peer.ts'
@@ -35,6 +37,32 @@ test('output comes in order with its offsets, then the final record, then the en
 test('attaching from an offset gives what comes after it', async () => {
   const doors = await withScript(() => ({ output: [out(1, 'a', 1), out(1, 'b', 2)] }))
   expect(await attach(doors, '?from=1').rest()).toMatchObject([{ kind: 'output', offset: 2 }, { kind: 'final' }])
+})
+
+test('of a terminal its sizes stand in the output, and the client tells how much it can show', async () => {
+  const sizes: unknown[] = []
+  const told = Promise.withResolvers<SessionView>()
+  const doors = await withScript(() => ({
+    output: [
+      { stream: 3, bytes: encodeSize({ columns: 80, rows: 24 }, true), offset: 9 },
+      out(1, 'a', 10),
+      { stream: 3, bytes: encodeSize({ columns: 70, rows: 24 }), offset: 19 }
+    ],
+    ended: told.promise,
+    resize: ({ columns, rows }) => {
+      sizes.push([columns, rows])
+      told.resolve(sessionOf(ID, 'ada'))
+    }
+  }))
+  const line = attach(doors)
+  line.socket.once('open', () => line.socket.send(encodeClientFrame({ kind: 'size', columns: 70, rows: 30 })))
+  expect(await line.rest()).toMatchObject([
+    { kind: 'size', offset: 9, columns: 80, rows: 24, fresh: true },
+    { kind: 'output', offset: 10 },
+    { kind: 'size', offset: 19, columns: 70, rows: 24, fresh: false },
+    { kind: 'final' }
+  ])
+  expect(sizes).toEqual([[70, 30]])
 })
 
 test('progress is told while waiting', async () => {

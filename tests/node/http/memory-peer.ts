@@ -38,11 +38,12 @@ export class MemoryLedger implements Ledger {
 /** What a session of the memory peer does with its watcher. */
 export interface Script {
   output:
-    | AsyncIterable<{ stream: 1 | 2; bytes: Uint8Array; offset: number }>
-    | Iterable<{ stream: 1 | 2; bytes: Uint8Array; offset: number }>
+    | AsyncIterable<{ stream: 1 | 2 | 3; bytes: Uint8Array; offset: number }>
+    | Iterable<{ stream: 1 | 2 | 3; bytes: Uint8Array; offset: number }>
   writeStdin?(bytes: Uint8Array): Promise<void>
   endStdin?(): void
   signal?(name: string): void
+  resize?(size: { columns: number; rows: number }): void
   onProgress?(listener: (text: string) => void): void
   ended?: Promise<SessionView>
   close?(): void
@@ -171,6 +172,7 @@ export class MemoryPeer implements PeerApi {
       writeStdin: script.writeStdin ?? (async () => {}),
       endStdin: script.endStdin ?? (() => {}),
       signal: script.signal ?? (() => {}),
+      resize: script.resize ?? (() => {}),
       ended: script.ended ?? Promise.resolve({ ...session, state: 'finished', exit: { code: 0, signal: null } }),
       onProgress: script.onProgress ?? (() => {}),
       close: script.close ?? (() => {})
@@ -335,6 +337,7 @@ export function sessionOf(id: string, user: string, some: Partial<SessionView> =
     memoryBytes: 2 ** 28,
     restart: 'no',
     mode: 'available',
+    terminal: false,
     priority: 2,
     tasks: null,
     strict: null,

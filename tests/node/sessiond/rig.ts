@@ -10,6 +10,7 @@ import type { BlobCache } from '../../../node/adapters/blob-cache.ts'
 import { createHost } from '../../../node/adapters/host.ts'
 import type { PeerHost } from '../../../node/adapters/host.ts'
 import type { SessiondConfig } from '../../../node/sessiond/config.ts'
+import type { LogStream } from '../../../node/sessiond/log-format.ts'
 
 export type Told =
   | { t: 'started'; session: string; epoch: number; pid: number }
@@ -180,11 +181,15 @@ export async function eventually(look: () => boolean): Promise<void> {
 const LOOK_LIMIT_MS = 60_000
 
 /** Reads a run's output line by line, as a person at a terminal would. */
-export function linesOf(rig: Rig, session: string, epoch = 1): { next(): Promise<{ stream: 1 | 2; line: string }> } {
+export function linesOf(
+  rig: Rig,
+  session: string,
+  epoch = 1
+): { next(): Promise<{ stream: LogStream; line: string }> } {
   const frames = rig.host.output(session, epoch, 0, { follow: true })[Symbol.asyncIterator]()
   onTestFinished(async () => void (await frames.return?.()))
-  const ready: { stream: 1 | 2; line: string }[] = []
-  const partial = { 1: '', 2: '' }
+  const ready: { stream: LogStream; line: string }[] = []
+  const partial = { 1: '', 2: '', 3: '' }
   return {
     async next() {
       while (ready.length === 0) {

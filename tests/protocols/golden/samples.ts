@@ -122,6 +122,7 @@ const record: SessionRecord = {
     class: 1,
     array: 100,
     stdin: true,
+    terminal: { columns: 120, rows: 40, required: false },
     input: { hash: HASH, bytes: 4096 }
   },
   submitter: first.peer,
