@@ -224,7 +224,7 @@ export const FAMILIES = {
   /** One member lies: it may spoil what it had a part in, and nobody breaks down or gives more than it has. */
   liars: {
     peers: [2, 3, 4, 5, 7],
-    classes: ['lie', 'lie', 'lie', 'lie', 'kill', 'cut', 'reset', 'pause', 'down'],
+    classes: ['lie', 'lie', 'lie', 'lie', 'invent', 'kill', 'cut', 'reset', 'pause', 'down'],
     rateError: 0.01,
     datagrams: false,
     liveness: false,

@@ -2,7 +2,8 @@
  * Every fault that a plan may hold (PROTOCOLS.md 2.8.3): how each class is drawn, what it is called, and what it does to
  * the PCs. A fault mends itself when its time is over; one that finds nothing to break does nothing.
  */
-import type { PeerId } from '../protocols/ports.ts'
+import { toHex } from '../protocols/codec.ts'
+import type { PeerId, Random } from '../protocols/ports.ts'
 import { FINAL_STATES } from '../protocols/session/index.ts'
 import type { LinkShape } from './fabric.ts'
 import type { SimMesh } from './mesh.ts'
@@ -19,6 +20,10 @@ import type { SiteName } from './sites.ts'
 
 /** Whether a program that stands still goes on is looked at this often. */
 const AWAKE_LOOK_MS = 10
+/** More registers than one member may ask for. */
+const INVENTED_MAX = 4500
+const INVENTED_AT_ONCE = 100
+const INVENTED_EACH_MS = 50
 
 export type Fault = { atMs: number } & (
   | { k: 'cut'; left: number[]; right: number[]; forMs: number }
@@ -52,6 +57,8 @@ export type Fault = { atMs: number } & (
   | { k: 'owner'; pc: number; forMs: number }
   /** So much of what it says is a lie. */
   | { k: 'lie'; pc: number; forMs: number; ratio: number }
+  /** It asks the others to vote on so many registers that there are not. */
+  | { k: 'invent'; pc: number; count: number }
   /** Waits for a moment that the protocols come to, and strikes there. */
   | { k: 'site'; site: SiteName; afterMs: number; forMs: number }
 )
@@ -181,6 +188,9 @@ export const DRAWN_FAULTS = {
   owner: one('owner', 500, 30_000),
   /** Always the same PC: more of them together may claim anything of each other. */
   lie: (draw, atMs) => [{ k: 'lie', atMs, pc: 0, forMs: draw.log(2000, 60_000), ratio: draw.log(0.01, 1) }],
+  invent: (draw, atMs) => [
+    { k: 'invent', atMs, pc: 0, count: draw.chance(0.1) ? INVENTED_MAX : Math.round(draw.log(10, 500)) }
+  ],
   site: (draw, atMs) => [site(draw, atMs, Object.keys(SITES) as SiteName[])],
   lease: (draw, atMs) => [site(draw, atMs, Object.keys(LEASE_SITES) as SiteName[])],
   edge: (draw, atMs) => [site(draw, atMs, EDGE_SITES)],
@@ -221,6 +231,7 @@ export function disturbs(fault: Fault): boolean {
     case 'readOnly':
     case 'unreadable':
     case 'lie':
+    case 'invent':
       return true
     case 'powerCut':
       // nobody finds it at its old address, and it takes a dial of five seconds to learn that
@@ -351,6 +362,9 @@ function strikeOne(
       liars.set(pc.station, liar)
       return later(() => liars.get(pc.station) === liar && liars.delete(pc.station))
     }
+    case 'invent':
+      mesh.watch?.invents(fault.count)
+      return invent(mesh, pc, createRandom(mesh.seed, 'invent', fault.atMs), fault.count)
     case 'owner': {
       let wanted = true
       whenAwake(mesh, pc, () => wanted && pc.peer?.sessions.pause())
@@ -360,6 +374,15 @@ function strikeOne(
       })
     }
   }
+}
+
+function invent(mesh: SimMesh, pc: SimPc, random: Random, left: number): void {
+  for (let i = 0; i < Math.min(left, INVENTED_AT_ONCE); i++) {
+    const id = toHex(random.bytes(16))
+    for (const other of mesh.pcs) if (other !== pc) pc.station.program?.hand(other.id, 'reg', { t: 'join', id })
+  }
+  if (left > INVENTED_AT_ONCE)
+    mesh.world.timeline.at(INVENTED_EACH_MS, () => invent(mesh, pc, random, left - INVENTED_AT_ONCE))
 }
 
 /** What is asked of a program that stands still it does when it goes on. */

@@ -3,6 +3,7 @@
  * than they give, results that are told twice, tables that grow without end.
  */
 import type { PeerId, SessionId } from '../protocols/ports.ts'
+import { REGISTER_LIMITS } from '../protocols/register/index.ts'
 import { FINAL_STATES, isTaskRun, TaskSet } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { SimMesh } from './mesh.ts'
@@ -68,6 +69,7 @@ export class Watch implements RunWatcher {
   readonly #ends = new Map<SessionId, { epoch: number; disks: Set<PeerId>; needed: number }>()
   /** Sessions that may never run twice, and the highest epoch that has run, anywhere. */
   readonly strict = new Map<SessionId, number>()
+  #invented = 0
 
   constructor(options: WatchOptions) {
     this.#options = options
@@ -78,6 +80,11 @@ export class Watch implements RunWatcher {
     if (this.#said.has(key) || this.violations.length >= VIOLATIONS_MAX) return
     this.#said.add(key)
     this.violations.push({ checker, text, atMs })
+  }
+
+  /** A liar has asked for so many registers: the others may have given it room up to their bound. */
+  invents(count: number): void {
+    this.#invented += count
   }
 
   /** A PC hands a version to its disk (`write`), and it has reached it. */
@@ -244,7 +251,8 @@ export class Watch implements RunWatcher {
       mesh.pcs.length * TIMERS_MAX + (sessions + chunks) * TIMERS_A_SESSION
     )
     const known = sessions + (this.#options.lies ? MADE_UP_MAX : 0)
-    const strict = this.strict.size + (this.#options.lies ? MADE_UP_MAX : 0)
+    const invented = Math.min(this.#invented, REGISTER_LIMITS.slotsOfOne)
+    const strict = this.strict.size + invented + (this.#options.lies ? MADE_UP_MAX : 0)
     for (const pc of mesh.pcs) {
       this.bounded(`pairs on the disk of ${pc.name}`, pc.disk.size, KEYS_MAX + known + strict)
       this.bounded(`registers of ${pc.name}`, pc.peer?.sessions.strict.registers.size ?? 0, strict)

@@ -47,5 +47,6 @@ export interface PeerContext {
   /** Tells everyone how a session stands. */
   publish(summary: SessionRecord): void
   event(event: PeerEvent): void
+  count(name: string): void
   changed(what: 'nodes' | 'sessions' | 'status', id?: SessionId): void
 }

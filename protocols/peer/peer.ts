@@ -16,7 +16,7 @@ import type { Member } from '../membership/index.ts'
 import { SchedFrame } from '../placement/index.ts'
 import type { Offer, PlacementView } from '../placement/index.ts'
 import type { DownReason, NetworkHandler, PeerId, Plane, SessionId } from '../ports.ts'
-import { isRegisterFrame, RegisterFrame } from '../register/index.ts'
+import { boundFrame, isRegisterFrame, RegisterFrame } from '../register/index.ts'
 import { compareVersion, decodeTie, encodeTie, RecordWire, RegFrame, taskSession, TIE_KEY } from '../session/index.ts'
 import type { SessionRecord, Tie } from '../session/index.ts'
 import { Board } from './board.ts'
@@ -350,7 +350,9 @@ export class Peer {
     if (plane === 'hello') return this.#links.helloFrame(from, bytes)
     if (!this.#listens(from, plane)) return
     try {
-      this.#dispatch(from, plane, decodeAs<unknown>(FRAMES[plane], bytes, `${plane} frame`))
+      const message = decodeAs<unknown>(FRAMES[plane], bytes, `${plane} frame`)
+      if (plane === 'reg') boundFrame(message as Checked<'reg'>, bytes.length)
+      this.#dispatch(from, plane, message)
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
       this.#journal.count(`bad_${plane}`)
@@ -469,6 +471,7 @@ export class Peer {
         this.#board.publish(summary)
       },
       event: (event) => this.addEvent(event),
+      count: (name) => this.#journal.count(name),
       changed: (what) => {
         if (what === 'nodes') this.#readings.advertiseNow()
         this.#journal.changed(what)

@@ -233,8 +233,9 @@ export class Registers {
         return
       case 'owned':
         return effect.own.over ? this.#over(effect.id) : undefined
-      case 'lapsed':
       case 'count':
+        return this.#ctx.count(effect.name)
+      case 'lapsed':
         return
     }
   }

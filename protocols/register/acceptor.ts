@@ -99,12 +99,15 @@ export function forsake(state: AcceptorState, id: SessionId, reign: number): boo
 
 /** `cv`: the version of the voters that take this peer in; none of before the first word of a person. */
 function onJoin(state: AcceptorState, from: PeerId, id: SessionId, cv = 0): AcceptorEffect[] {
-  if (state.damaged.has(id) || isFull(state, id)) return [reply(from, { t: 'joined', id, ok: false })]
-  const reign = reignOfConfig({ ver: cv })
   const known = state.slots.get(id)
+  const why = state.damaged.has(id) ? 'damaged' : known === undefined ? noRoomFor(state, from) : undefined
+  if (why !== undefined)
+    return [{ e: 'count', name: `register.refused.${why}` }, reply(from, { t: 'joined', id, ok: false })]
+  const reign = reignOfConfig({ ver: cv })
   // Also one that was a voter before: what it promised then holds, but for that of an earlier reign.
   const isOld = known !== undefined && reignOf(known.promised) < reign
-  const fresh: Slot = reign === 0 ? EMPTY_SLOT : { ...EMPTY_SLOT, promised: { ...EMPTY_SLOT.promised, reign } }
+  const promised = reign === 0 ? EMPTY_SLOT.promised : { ...EMPTY_SLOT.promised, reign }
+  const fresh: Slot = { ...EMPTY_SLOT, promised, by: from }
   return write(state, id, known === undefined || isOld ? fresh : known, from, { t: 'joined', id, ok: true })
 }
 
@@ -121,7 +124,11 @@ function vote(
     return [reply(from, { t: 'refuse', id, b, p: slot.promised, ...(isNews ? { cfg } : {}) })]
   }
   if (msg.t === 'accept') {
-    const effects = write(state, id, { promised: b, accepted: b, value: msg.v }, from, { t: 'accepted', id, b })
+    const effects = write(state, id, { ...slot, promised: b, accepted: b, value: msg.v }, from, {
+      t: 'accepted',
+      id,
+      b
+    })
     return [...effects, { e: 'saw', id, value: msg.v }]
   }
   if (cfg !== undefined && msg.cv < cfg.ver && state.rules.configOfValue)
@@ -140,5 +147,14 @@ function write(state: AcceptorState, id: SessionId, slot: Slot, to: PeerId, msg:
 
 const isFull = (state: AcceptorState, id: SessionId): boolean =>
   state.slots.size >= REGISTER_LIMITS.slotsMax && !state.slots.has(id)
+
+/** A member that invents registers fills neither this disk nor the room of the others. */
+function noRoomFor(state: AcceptorState, from: PeerId): 'full' | 'askedTooOften' | undefined {
+  const { slotsMax, slotsOwn, slotsOfOne } = REGISTER_LIMITS
+  if (state.slots.size >= slotsMax - slotsOwn) return 'full'
+  let asked = 0
+  for (const { by } of state.slots.values()) if (by === from) asked++
+  return asked >= slotsOfOne ? 'askedTooOften' : undefined
+}
 
 const reply = (to: PeerId, msg: RegisterFrame): KernelEffect => ({ e: 'send', to, plane: 'reg', msg })

@@ -1,6 +1,7 @@
 /** An acceptor's record on disk: CBOR behind its CRC-32. What does not check out is damaged, and never votes again. */
 import { decodeAs, encodeCbor } from '../codec.ts'
 import { MeshError } from '../errors.ts'
+import type { PeerId } from '../ports.ts'
 import { NO_BALLOT } from './ballot.ts'
 import type { Ballot } from './ballot.ts'
 import type { Value } from './value.ts'
@@ -10,6 +11,8 @@ export interface Slot {
   readonly promised: Ballot
   readonly accepted: Ballot
   readonly value: Value | null
+  /** Who asked for room; absent: it was made here. */
+  readonly by?: PeerId | undefined
 }
 
 /** Room for a register: nothing promised, nothing accepted. */

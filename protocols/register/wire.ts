@@ -3,6 +3,7 @@
  * keepers and those who want the session, and both are small. Kinds of frames have names of their own.
  */
 import { z } from 'zod'
+import { MeshError } from '../errors.ts'
 import type { Config, Value } from './value.ts'
 
 export const REGISTER_LIMITS = {
@@ -10,6 +11,12 @@ export const REGISTER_LIMITS = {
   votersMax: 8,
   /** Registers that a peer votes on. A slot takes about 600 bytes. */
   slotsMax: 10_000,
+  /** Of these, kept for those that are made here: whatever others ask for, this peer can go on. */
+  slotsOwn: 2000,
+  /** For which one other member has asked. Sessions that have ended count for as long as their records are kept. */
+  slotsOfOne: 4000,
+  /** A frame of a register takes some 700 bytes; what later versions add has to fit, too. */
+  frameBytes: 4096,
   /** Changes of one register that wait at one proposer. */
   jobsMax: 16,
   /** An attempt unanswered for this long is made again with a higher ballot; the pause grows up to four times this. */
@@ -38,7 +45,12 @@ export const ValueWire = z.looseObject({
   cfg: ConfigWire,
   own: z.looseObject({ peer: peer.nullable(), epoch: count, seq: count, attempt, over: z.boolean() })
 }) as z.ZodType<Value>
-export const SlotWire = z.looseObject({ promised: BallotWire, accepted: BallotWire, value: ValueWire.nullable() })
+export const SlotWire = z.looseObject({
+  promised: BallotWire,
+  accepted: BallotWire,
+  value: ValueWire.nullable(),
+  by: peer.optional()
+})
 
 export const RegisterFrame = z.discriminatedUnion('t', [
   /** Promise nothing below `b`, and what have you accepted? `cv`: the version of the keepers that the asker knows. */
@@ -61,4 +73,13 @@ const KINDS: ReadonlySet<string> = new Set(RegisterFrame.options.map((option) =>
 /** Plane `reg` carries other frames, too. */
 export function isRegisterFrame(frame: { t: string }): frame is RegisterFrame {
   return KINDS.has(frame.t)
+}
+
+/** A voter keeps all that a value holds, also what it does not know. Throws WIRE_INVALID where that is too much. */
+export function boundFrame(frame: { t: string }, bytes: number): void {
+  if (!isRegisterFrame(frame) || bytes <= REGISTER_LIMITS.frameBytes) return
+  throw new MeshError(
+    'WIRE_INVALID',
+    `the frame "${frame.t}" of a register takes ${bytes} bytes; at most ${REGISTER_LIMITS.frameBytes} are taken`
+  )
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { boundFrame, REGISTER_LIMITS } from '../../../protocols/register/index.ts'
 import type { Ballot, RegisterFrame } from '../../../protocols/register/index.ts'
 import { ID, Table } from './table.ts'
 
@@ -70,4 +71,59 @@ test('making room for a register that is known already forgets nothing of it', (
   table.do('A', { k: 'msg', from: 'Z', msg: { t: 'join', id: ID } })
   table.do('A', { k: 'msg', from: 'Z', msg: prepare(50) })
   expect(answers(table).map(({ t }) => t)).toEqual(['promise', 'joined', 'refuse'])
+})
+
+const { slotsMax, slotsOwn, slotsOfOne, frameBytes } = REGISTER_LIMITS
+const made = (name: number): string => name.toString(16).padStart(32, '0')
+/** That member asks for room for so many registers of its own invention; how many it was given. */
+function invent(table: Table, from: string, first: number, count: number): number {
+  const before = table.seat('A').disk.size
+  for (let i = first; i < first + count; i++) table.do('A', { k: 'msg', from, msg: { t: 'join', id: made(i) } })
+  return table.seat('A').disk.size - before
+}
+
+test('a member that invents registers is refused above its share; others, and what is made here, still have room', () => {
+  const table = new Table('A')
+  expect(invent(table, 'Z', 0, slotsOfOne + 50)).toBe(slotsOfOne)
+  expect(answers(table).at(-1)).toEqual({ t: 'joined', id: made(slotsOfOne + 49), ok: false })
+  expect(table.seat('A').last('count')).toMatchObject({ name: 'register.refused.askedTooOften' })
+  // What it was given before is still answered, and its share holds over a restart and a vote.
+  table.do('A', { k: 'msg', from: 'Z', msg: { t: 'join', id: made(0) } })
+  expect(answers(table).at(-1)).toMatchObject({ ok: true })
+  table.restart('A')
+  expect(invent(table, 'Z', slotsOfOne, 5)).toBe(0)
+  expect(invent(table, 'Y', 20_000, 5)).toBe(5)
+  table.found('A')
+  expect(table.seat('A').disk.has(ID)).toBe(true)
+})
+
+test('a share is of who asked, whoever votes on it since', () => {
+  const table = new Table('A')
+  invent(table, 'Z', 0, slotsOfOne)
+  const b = ballot(1, 'Y')
+  const own = { peer: 'Y', epoch: 0, seq: 0, attempt: 'a', over: false }
+  const v = { ver: 1, attempt: 'a', cfg: { ver: 1, voters: ['Y', 'A'] }, own }
+  for (let i = 0; i < 3; i++) {
+    table.do('A', { k: 'msg', from: 'Y', msg: { t: 'prepare', id: made(i), b, cv: 1 } })
+    table.do('A', { k: 'msg', from: 'Y', msg: { t: 'accept', id: made(i), b, v } })
+  }
+  table.restart('A')
+  expect(invent(table, 'Z', slotsOfOne, 3)).toBe(0)
+  expect(invent(table, 'Y', 20_000, 3)).toBe(3)
+})
+
+test('many members together leave room for what is made here, and no more than the whole', () => {
+  const table = new Table('A')
+  for (let i = 0; i < 3; i++) invent(table, `member ${i}`, 10_000 * i, slotsOfOne)
+  expect(table.seat('A').disk.size).toBe(slotsMax - slotsOwn)
+  expect(table.seat('A').last('count')).toMatchObject({ name: 'register.refused.full' })
+  for (let i = 0; i < slotsOwn + 3; i++) table.do('A', { k: 'create', id: made(100_000 + i) })
+  expect(table.seat('A').disk.size).toBe(slotsMax)
+  expect(table.seat('A').last('created')).toMatchObject({ ok: false })
+})
+
+test('a frame of a register has a bound of its own; a record beside it on the plane has another', () => {
+  expect(() => boundFrame({ t: 'accept' }, frameBytes)).not.toThrow()
+  expect(() => boundFrame({ t: 'accept' }, frameBytes + 1)).toThrow(/takes 4097 bytes; at most 4096/)
+  expect(() => boundFrame({ t: 'put' }, frameBytes + 1)).not.toThrow()
 })
