@@ -160,11 +160,7 @@ export class Takeover {
     delete next.runner
     if (record.desired === 'stop') {
       this.#event(record.id, cause)
-      const stopped: SessionRecord = { ...next, state: 'stopped', endedAt: at, reason: cause }
-      return this.#parts.records.commit(stopped, 1, () => {
-        this.#ctx.publish(summarize(stopped))
-        this.#ctx.changed('sessions', record.id)
-      })
+      return this.#end({ ...next, state: 'stopped', endedAt: at, reason: cause })
     }
     // Two keepers may have the same thought in the same moment: the claim is on every keeper that lives before anything
     // starts. Those that cannot be asked are told by gossip, and have a moment to tell of a claim of theirs.
@@ -175,6 +171,17 @@ export class Takeover {
       const living = next.keepers.filter((keeper) => this.#ctx.isAlive(keeper)).length
       if (copies >= living) return this.#claimed(next, cause)
       this.#ctx.ports.clock.setTimeout(() => this.#claimed(next, cause), HEARSAY_MS)
+    })
+  }
+
+  /** Told when a disk has it; tried again while none takes it. */
+  #end(stopped: SessionRecord): void {
+    this.#parts.records.commit(stopped, 1, (copies) => {
+      const now = this.#parts.records.all.get(stopped.id)
+      if (now === undefined || compareVersion(now, stopped) !== 0) return
+      if (copies === 0) return void this.#ctx.ports.clock.setTimeout(() => this.#end(stopped), HEARSAY_MS)
+      this.#ctx.publish(summarize(stopped))
+      this.#ctx.changed('sessions', stopped.id)
     })
   }
 
