@@ -158,8 +158,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'an answer of a keeper hides what came meanwhile',
     file: RECORDS,
-    find: 'const mine = this.all.get(id)\n      done(',
-    replace: 'const mine = undefined\n      done('
+    find: 'const mine = this.all.get(id)\n      stops ||=',
+    replace: 'const mine = undefined\n      stops ||='
   },
   {
     name: 'a child is started before its record is on disk',
@@ -233,8 +233,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a stop is forgotten when a newer version comes',
     file: RECORDS,
-    find: "const merged: SessionRecord = stops && record.desired !== 'stop' ? { ...record, desired: 'stop' } : record",
-    replace: 'const merged: SessionRecord = record',
+    find: 'const merged = stops ? stopping(record) : record',
+    replace: 'const merged = record',
     families: ['ends']
   },
   {

@@ -135,7 +135,7 @@ export class Records {
     this.#merge(record, () => {})
   }
 
-  /** The newest version that this peer and the reachable peers of the list have. `asked` counts those that answered. */
+  /** The newest version that this peer and the reachable peers of the list have, with a stop that any of them knows of. */
   newest(
     id: SessionId,
     peers: readonly PeerId[],
@@ -144,11 +144,14 @@ export class Records {
     let waiting = 1
     let answered = 0
     let best = this.all.get(id)
+    let stops = false
     const settle = (): void => {
       if (--waiting > 0) return
       // what came in the meantime counts as well
       const mine = this.all.get(id)
-      done(best === undefined || (mine !== undefined && compareVersion(mine, best) > 0) ? mine : best, answered)
+      stops ||= mine?.desired === 'stop'
+      const newest = best === undefined || (mine !== undefined && compareVersion(mine, best) >= 0) ? mine : best
+      done(newest !== undefined && stops ? stopping(newest) : newest, answered)
     }
     for (const peer of new Set(peers)) {
       if (peer === this.#ctx.self || !this.#ctx.reachable(peer)) continue
@@ -156,6 +159,7 @@ export class Records {
       this.#ask(peer, { t: 'get', n: 0, id }, (answer) => {
         if (answer?.t === 'got') {
           answered++
+          stops ||= answer.record?.desired === 'stop'
           if (answer.record !== null && (best === undefined || compareVersion(answer.record, best) > 0))
             best = answer.record
         }
@@ -245,13 +249,14 @@ export class Records {
   stopHere(id: SessionId, by: string, done: (recorded: boolean) => void): void {
     const record = this.all.get(id)
     if (record === undefined) return done(false)
-    if (FINAL_STATES.has(record.state)) {
-      // The session is over; what may remain here is a second run that was frozen.
-      this.#hooks.stopWanted(record, by)
-      return done(true)
-    }
-    const stopped: SessionRecord = { ...record, desired: 'stop' }
+    const stopped = stopping(record)
     this.all.set(id, stopped)
+    if (FINAL_STATES.has(record.state)) {
+      // The session is over; what may remain is a second run that was frozen here, or one elsewhere that nobody has heard of.
+      this.#hooks.stopWanted(stopped, by)
+      // No disk may have taken the end yet.
+      return this.#write(stopped, writeOnce(stopped), (error) => done(error === undefined))
+    }
     if (record.desired === 'run') this.#remindOfStop(record.owner, id)
     this.#write(stopped, writeOnce(stopped), (error) => {
       done(error === undefined)
@@ -303,7 +308,7 @@ export class Records {
       return done()
     }
     const stops = mine?.desired === 'stop' || record.desired === 'stop'
-    const merged: SessionRecord = stops && record.desired !== 'stop' ? { ...record, desired: 'stop' } : record
+    const merged = stops ? stopping(record) : record
     const isNews = order > 0 || merged.desired !== mine?.desired || this.#hearsay.has(mine)
     if (!isNews) return done()
     this.all.set(record.id, merged)
@@ -379,6 +384,11 @@ export class Records {
   #send(to: PeerId, frame: RegFrame): boolean {
     return this.#ctx.send(to, 'reg', frame)
   }
+}
+
+/** A stop holds for every version there is. */
+function stopping(record: SessionRecord): SessionRecord {
+  return record.desired === 'stop' ? record : { ...record, desired: 'stop' }
 }
 
 /** A summary, with what it leaves out from an older version of the whole. */
