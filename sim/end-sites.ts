@@ -8,6 +8,8 @@ import type { Moment, Site } from './sites.ts'
 
 /** No word of a stop reaches the owner for so long; by then all who wanted to tell it have. */
 const UNHEARD_MS = 300
+/** Others have let another run it by then. */
+const AWAY_MS = 9000
 
 type Put = Extract<Moment, { on: 'send' }> & { record: SessionRecord }
 
@@ -45,6 +47,15 @@ export const END_SITES = {
       })
     }
   },
+  /** It is back when another runs it, and has lost its own run. */
+  'runner is off until another runs it': {
+    disturbs: false,
+    hits: (m) => tells(m, 'running') && survivesRunner(m.record),
+    act: (sites, m, fault) => {
+      const forMs = AWAY_MS + fault.forMs / 2
+      sites.alone(forMs, () => sites.powerCutNow((m as Put).from, { ...fault, forMs }))
+    }
+  },
   /** Its program is back when the others have long let another run it. */
   'run ends while its program is away': {
     disturbs: false,
@@ -52,7 +63,7 @@ export const END_SITES = {
     act: (sites, m, fault) => {
       const put = m as Put
       const beforeMs = 200 + fault.forMs / 8
-      const forMs = 9000 + fault.forMs / 2
+      const forMs = AWAY_MS + fault.forMs / 2
       sites.later(Math.max(0, endsInMs(put)! - beforeMs), () =>
         sites.alone(forMs, () => {
           put.from.killPeerProcess()

@@ -15,7 +15,7 @@ import type { MeshError } from '../protocols/errors.ts'
 import { signRecord } from '../protocols/membership/index.ts'
 import type { MembershipSettings } from '../protocols/membership/index.ts'
 import type { PeerId, SessionId } from '../protocols/ports.ts'
-import { compareVersion } from '../protocols/session/index.ts'
+import { compareVersion, FINAL_STATES } from '../protocols/session/index.ts'
 import type { SessionRecord, SessionSpec } from '../protocols/session/index.ts'
 import { Timeline, WALL_START_MS } from './clock.ts'
 import { KeyRing } from './crypto.ts'
@@ -82,7 +82,7 @@ export class SimMesh {
   readonly sites: Sites
   /** What must hold at every moment, where somebody looks. */
   watch: Watch | undefined
-  /** Sessions of which a PC has answered that the wish to stop them is recorded. */
+  /** Sessions that were stopped before anybody held them for ended, and that was answered. */
   readonly stopped = new Set<SessionId>()
   readonly #trace = new Trace()
   readonly #replay: string
@@ -257,7 +257,11 @@ export class SimMesh {
       if (peer?.phase !== 'active' || paused) continue
       const known = peer.sessions.records.all.get(id) ?? peer.summary(id)
       if (known === undefined) continue
-      return peer.sessions.stop(known, 'ann', (error) => void (error === undefined && this.stopped.add(id)))
+      const isOver = this.pcs.some((pc) => {
+        const record = pc.peer?.sessions.records.all.get(id)
+        return record !== undefined && FINAL_STATES.has(record.state)
+      })
+      return peer.sessions.stop(known, 'ann', (error) => void (error === undefined && !isOver && this.stopped.add(id)))
     }
   }
 

@@ -110,7 +110,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'takeover looks at the owner only, not at the runner',
     file: KEEPERS,
     find: 'if (ownerGoneMs === undefined || runnerGoneMs === undefined) return undefined',
-    replace: 'if (ownerGoneMs === undefined) return undefined'
+    replace: 'if (ownerGoneMs === undefined) return undefined',
+    families: ['hands']
   },
   {
     name: 'a keeper answers before its disk has the record',
@@ -153,7 +154,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a lost child starts again without asking',
     file: RUNS,
     find: 'this.#parts.keepers.ask(record.id, record.keepers, settle)',
-    replace: 'settle(record)'
+    replace: 'settle(record)',
+    families: ['ends']
   },
   {
     name: 'an answer of a keeper hides what came meanwhile',

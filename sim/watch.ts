@@ -130,7 +130,7 @@ export class Watch implements RunWatcher {
     const told = this.#results.get(id)
     if (told === undefined) return void this.#results.set(id, { epoch, endedAt })
     const isSame = endedAt !== undefined && told.endedAt === endedAt
-    if (told.epoch === epoch || (!this.strict.has(id) && (this.unheard.has(id) || isSame))) return
+    if (told.epoch === epoch || isSame || (!this.strict.has(id) && this.unheard.has(id))) return
     if (this.strict.has(id) || !this.#options.excused(this.#options.nowMs()))
       this.violate('result', `the end of session ${short(id)} was published for epoch ${told.epoch} and epoch ${epoch}`)
   }

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import {
   doubleRuns,
+  forgottenStops,
   lostSessions,
   staleSummaries,
   strictDoubleRuns,
@@ -65,6 +66,35 @@ test.each([1, 2])('after epoch 2, an order of epoch %i breaks the fence', (epoch
   expect(one.violations).toEqual([])
   one.ordered(ID, epoch, 'p0')
   expect(checkers(one)).toEqual(['fence'])
+})
+
+test('voters are told of a result that two disks have, and of any other end that one has', () => {
+  const strict = { mode: 'strict' } as SessionRecord['spec']
+  const exit = { code: 0, signal: null }
+  const { watch: one } = watch()
+  const told = (): number => {
+    one.toldOver(ID, false)
+    return one.violations.length
+  }
+  expect(told()).toBe(1)
+  one.wrote(pc('p0'), record({ spec: strict, exit }), 'synced')
+  one.toldOver(ID, true)
+  expect(one.violations).toHaveLength(1)
+  expect(told()).toBe(2)
+  one.wrote(pc('p1'), record({ spec: strict, exit }), 'synced')
+  expect(told()).toBe(2)
+  const { watch: other } = watch()
+  other.wrote(pc('p0'), record({ spec: strict, state: 'stopped' }), 'synced')
+  other.toldOver(ID, false)
+  expect(other.violations).toEqual([])
+})
+
+test('who stopped a session finds it over in the end', () => {
+  const stopped = new Set([ID])
+  const ended = (state: SessionState) => forgottenStops({ session: () => record({ state }), stopped })
+  expect(ended('stopped')).toEqual([])
+  expect(ended('finished')).toEqual([])
+  expect(ended('running')).toEqual([expect.stringContaining('was stopped, and is "running"')])
 })
 
 test('more work than a PC gives, even for a moment, is over its capacity', () => {
