@@ -158,16 +158,11 @@ export const MUTATIONS: readonly Mutation[] = [
     families: ['ends']
   },
   {
-    name: 'an answer of a keeper hides what came meanwhile',
-    file: RECORDS,
-    find: 'const mine = this.all.get(id)\n      stops ||=',
-    replace: 'const mine = undefined\n      stops ||='
-  },
-  {
     name: 'a child is started before its record is on disk',
     file: RUNS,
     find: 'if (!owned.recorded) return void (owned.start = () => this.startChild(id))',
-    replace: ''
+    replace: '',
+    families: ['calm']
   },
   {
     name: 'holds are not counted',
@@ -192,12 +187,6 @@ export const MUTATIONS: readonly Mutation[] = [
     file: ADMISSION,
     find: 'admission.claims.set(session, { cpuMilli: ask.cpuMilli, memoryBytes: ask.memoryBytes, until: Infinity, by })',
     replace: ''
-  },
-  {
-    name: 'a lower epoch is taken',
-    file: RECORDS,
-    find: '    if (order < 0) {\n      this.#heedOlder(record)',
-    replace: '    if (record.epoch < 0) {\n      this.#heedOlder(record)'
   },
   {
     name: 'another worker is bound as soon as the first is missed',
