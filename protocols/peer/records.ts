@@ -147,7 +147,7 @@ export class Records {
     let stops = false
     const settle = (): void => {
       if (--waiting > 0) return
-      // what came in the meantime counts as well
+      // what came in the meantime counts as well, and a wish to stop for each version
       const mine = this.all.get(id)
       stops ||= mine?.desired === 'stop'
       const newest = best === undefined || (mine !== undefined && compareVersion(mine, best) >= 0) ? mine : best

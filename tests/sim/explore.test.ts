@@ -81,6 +81,7 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
     'a change of voters that was asked for while the register was written took the answer of its creation'
   ],
   ['lease', 400_009, 'a session that waited for its right counted as gone when sessiond told what it holds'],
+  ['hands', 14, 'a stop that came while the keepers of a lost run were asked was forgotten with their answer'],
   [
     'results',
     20,

@@ -36,3 +36,12 @@ test('an older version is not taken, though the wish to stop that it brings is',
   records.note({ ...known, epoch: epoch - 1, desired: 'stop' })
   expect(records.all.get(id)).toMatchObject({ epoch, desired: 'stop' })
 })
+
+test('a wish to stop that comes while keepers are asked holds for what they answer', () => {
+  const { mesh, records, known } = running(423)
+  const told: (string | undefined)[] = []
+  records.newest(known.id, known.keepers, (newest) => told.push(newest?.desired))
+  records.stopHere(known.id, 'ann', () => {})
+  mesh.run(1000)
+  expect(told).toEqual(['stop'])
+})
