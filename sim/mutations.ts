@@ -203,13 +203,6 @@ export const MUTATIONS: readonly Mutation[] = [
     families: ['hands']
   },
   {
-    name: 'a bind that comes again is refused',
-    file: SESSIONS,
-    find: 'if (mine !== undefined && mine.owner === self && mine.epoch > record.epoch) {',
-    replace: 'if (false) {',
-    families: ['hands']
-  },
-  {
     name: 'a worker that is bound does not raise the epoch',
     file: SESSIONS,
     find: 'owner: self, runner: self, epoch: record.epoch + 1, seq: 0 }',

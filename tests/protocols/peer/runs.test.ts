@@ -54,6 +54,26 @@ test('a run that ended while its peer was away does not bar its PC from the next
   expect(openRuns(mesh, job)[0]).toMatchObject({ peer: pc.id, epoch: mesh.session(job.id)!.epoch })
 })
 
+test('a worker that is bound again says that it has the session', () => {
+  const mesh = formed(414, 2)
+  const [owner, worker] = [mesh.pc(0), mesh.pc(1)]
+  const job = mesh.submit(owner, 'sleep infinity', { on: 'pc1' })
+  mesh.until(() => mesh.session(job.id)?.state === 'running', { withinMs: 30_000, what: 'it runs' })
+  const said: string[] = []
+  mesh.world.fabric.tap = {
+    sent(from, _to, plane, kind) {
+      if (from === worker.station && plane === 'sched') said.push(kind)
+      return 'pass'
+    }
+  }
+  const now = mesh.session(job.id)!
+  const asked = { ...now, owner: owner.id, epoch: now.epoch - 1, seq: 3, state: 'placing' }
+  owner.station.program!.hand(worker.id, 'sched', { t: 'bind', record: asked })
+  mesh.run(1000)
+  expect(said).toEqual(['bound'])
+  expect(mesh.world.runs.of(now.id)).toHaveLength(1)
+})
+
 test('a run kept frozen counts with its memory and without its processor, until it is discarded', () => {
   const mesh = formed(412, 4)
   const job = mesh.submit(0, 'sleep infinity', { notOn: 'pc0', restart: 'always', memoryBytes: 3 * 2 ** 30 })
