@@ -215,7 +215,7 @@ export const FAMILIES = {
   pair: { peers: [2], classes: WITHIN, rateError: 0.01, datagrams: false, liveness: true, fixed: {} },
   beyond: {
     peers: [2, 3, 4, 5, 7],
-    classes: [...WITHIN, 'rot', 'astray', 'newDisk'],
+    classes: [...WITHIN, 'rot', 'newDisk'],
     rateError: 0.05,
     datagrams: true,
     liveness: false,
@@ -224,11 +224,41 @@ export const FAMILIES = {
   /** One member lies: it may spoil what it had a part in, and nobody breaks down or gives more than it has. */
   liars: {
     peers: [2, 3, 4, 5, 7],
-    classes: ['lie', 'lie', 'lie', 'lie', 'invent', 'kill', 'cut', 'reset', 'pause', 'down'],
+    classes: ['lie', 'lie', 'lie', 'lie', 'kill', 'cut', 'reset', 'pause', 'down'],
     rateError: 0.01,
     datagrams: false,
     liveness: false,
     lies: true,
+    strictShare: 0.3,
+    fixed: {}
+  },
+  /** As beyond, and disks write to the wrong place. */
+  astray: {
+    peers: [2, 3, 4, 5, 7],
+    classes: [...WITHIN, 'rot', 'astray', 'astray', 'newDisk'],
+    rateError: 0.05,
+    datagrams: true,
+    liveness: false,
+    fixed: {}
+  },
+  /** As liars, and the one that lies asks the others to hold what there is not. */
+  inventors: {
+    peers: [2, 3, 4, 5],
+    classes: ['lie', 'invent', 'kill', 'cut', 'reset', 'pause', 'down'],
+    rateError: 0.01,
+    datagrams: false,
+    liveness: false,
+    lies: true,
+    strictShare: 0.3,
+    fixed: {}
+  },
+  /** Crowds that do not belong here come to the door of a PC, and what is promised holds all the same. */
+  strangers: {
+    peers: [2, 3, 4, 5],
+    classes: [...CALM, 'strangers', 'strangers', 'strangers'],
+    rateError: 0.01,
+    datagrams: false,
+    liveness: true,
     strictShare: 0.3,
     fixed: {}
   }

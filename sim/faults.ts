@@ -10,6 +10,7 @@ import type { SimMesh } from './mesh.ts'
 import type { SimPc } from './pc.ts'
 import type { Dice, PlanOptions } from './plan.ts'
 import { Liar } from './liar.ts'
+import { crowd } from './strangers.ts'
 import { createRandom } from './random.ts'
 import { CHURN_SITES } from './churn-sites.ts'
 import { END_SITES } from './end-sites.ts'
@@ -59,6 +60,8 @@ export type Fault = { atMs: number } & (
   | { k: 'lie'; pc: number; forMs: number; ratio: number }
   /** It asks the others to vote on so many registers that there are not. */
   | { k: 'invent'; pc: number; count: number }
+  /** So many that are no members dial it, again and again. */
+  | { k: 'strangers'; pc: number; count: number; forMs: number }
   /** Waits for a moment that the protocols come to, and strikes there. */
   | { k: 'site'; site: SiteName; afterMs: number; forMs: number }
 )
@@ -190,6 +193,15 @@ export const DRAWN_FAULTS = {
   lie: (draw, atMs) => [{ k: 'lie', atMs, pc: 0, forMs: draw.log(2000, 60_000), ratio: draw.log(0.01, 1) }],
   invent: (draw, atMs) => [
     { k: 'invent', atMs, pc: 0, count: draw.chance(0.1) ? INVENTED_MAX : Math.round(draw.log(10, 500)) }
+  ],
+  strangers: (draw, atMs, { peers }) => [
+    {
+      k: 'strangers',
+      atMs,
+      pc: draw.below(peers),
+      count: Math.round(draw.log(3, 60)),
+      forMs: draw.log(500, 15_000)
+    }
   ],
   site: (draw, atMs) => [site(draw, atMs, Object.keys(SITES) as SiteName[])],
   lease: (draw, atMs) => [site(draw, atMs, Object.keys(LEASE_SITES) as SiteName[])],
@@ -362,6 +374,8 @@ function strikeOne(
       liars.set(pc.station, liar)
       return later(() => liars.get(pc.station) === liar && liars.delete(pc.station))
     }
+    case 'strangers':
+      return crowd(mesh, pc, fault.count, fault.forMs, createRandom(mesh.seed, 'strangers', fault.atMs))
     case 'invent':
       mesh.watch?.invents(fault.count)
       return invent(mesh, pc, createRandom(mesh.seed, 'invent', fault.atMs), fault.count)

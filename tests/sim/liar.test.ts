@@ -50,7 +50,7 @@ test('the same seed lies the same', () => {
 
 test('registers that a member invents fill its share, and strict sessions go on', { timeout: 60_000 }, () => {
   const mesh = startMesh({ seed: 8, peers: 3 })
-  mesh.until(() => mesh.agree(), { withinMs: 30_000, what: 'all are here' })
+  mesh.until(() => mesh.running.length === 3 && mesh.agree(), { withinMs: 30_000, what: 'all are here' })
   mesh.run(3000)
   strike(mesh, { k: 'invent', atMs: 0, pc: 0, count: REGISTER_LIMITS.slotsOfOne + 300 })
   mesh.run(10_000)
