@@ -3,6 +3,7 @@
  * drawn from the seed and nothing reads the real clock: same seed and same calls, same trace hash.
  */
 import {
+  CERT_LIFE_MS,
   DELEGATION_LIFE_MS,
   FIRST_MEMBER_CAPS,
   issueCertificate,
@@ -52,6 +53,8 @@ export interface MeshOptions {
   membership?: Partial<MembershipSettings>
   /** Every message goes through the codec; otherwise one in a hundred. */
   wire?: boolean
+  /** The certificate of this PC runs out so long after the start. */
+  lapsing?: { name: string; afterMs: number }
   /** Which version of the peer program a PC runs, at each start of it. Default: this one. */
   program?: Program
   /** How a person runs this again; part of every failure. */
@@ -120,7 +123,7 @@ export class SimMesh {
       program: options.program
     }
     const names = typeof peers === 'number' ? Array.from({ length: peers }, (_, i) => `pc${i}`) : peers
-    this.#enrol(names, options.capacity ?? { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 }, options.witnesses ?? [])
+    this.#enrol(names, options.capacity ?? { cpuMilli: 4000, memoryBytes: 8 * 2 ** 30 }, options)
     if (options.acquainted === true || options.warm === true) this.#acquaint()
     if (options.warm === true) this.world.formed = { entries: this.pcs.flatMap((pc) => pc.told(WALL_START_MS)) }
     if (options.syncMaxMs !== undefined)
@@ -300,12 +303,13 @@ export class SimMesh {
     )
   }
 
-  #enrol(names: readonly string[], capacity: Capacity, witnesses: readonly string[]): void {
+  #enrol(names: readonly string[], capacity: Capacity, { witnesses = [], lapsing }: MeshOptions): void {
     const { ring, genesis, pcs } = this.world
     const keys = names.map((name) => ring.key(`pc ${name}`))
     const first = keys[0]
     if (first === undefined) throw new Error('a mesh has at least one PC')
-    const dates = { nbf: WALL_START_MS, exp: WALL_START_MS + DELEGATION_LIFE_MS }
+    const nbf = WALL_START_MS - (lapsing === undefined ? 0 : CERT_LIFE_MS)
+    const dates = { nbf, exp: nbf + DELEGATION_LIFE_MS }
     const delegation = makeDelegation(
       { mesh: genesis.idBytes, device: first.publicKey, caps: ['enrol', 'renew'], ...dates },
       ring.key('root').sign
@@ -323,7 +327,7 @@ export class SimMesh {
           name,
           caps: index === 0 ? FIRST_MEMBER_CAPS : MEMBER_CAPS,
           tls: random.bytes(32),
-          wall: WALL_START_MS
+          wall: name === lapsing?.name ? WALL_START_MS - CERT_LIFE_MS + lapsing.afterMs : WALL_START_MS
         },
         first.sign
       )

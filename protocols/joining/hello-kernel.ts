@@ -12,7 +12,10 @@ import type { Verified } from './certificate.ts'
 import type { Genesis } from './genesis.ts'
 import { HELLO_MEMBER_TIMEOUT_MS, HELLO_TIMEOUT_MS, WIRE_VERSIONS } from './hello.ts'
 import type { HelloMessage } from './hello.ts'
-import { asMeshError, isPrintable, LIMITS, sameBytes } from './shapes.ts'
+import { asMeshError, CLOCK_SLACK_MS, isPrintable, LIMITS, sameBytes } from './shapes.ts'
+
+const LOOK_EACH_MS = 3_600_000
+const LOOK_MIN_MS = 1000
 
 export interface HelloConfig {
   genesis: Genesis
@@ -80,7 +83,7 @@ export function stepHello(state: HelloState, event: HelloEvent, env: Env): Hello
     case 'link':
       return event.up ? onUp(state, event.peer, env) : onDown(state, event.peer)
     case 'timer':
-      return onTimeout(state, event.tag)
+      return onTimeout(state, event.tag, env)
     case 'garbage':
       return refuse(state, event.from, event.error)
     case 'msg':
@@ -119,10 +122,11 @@ function onDown(state: HelloState, peer: PeerId): HelloEffect[] {
   return state.links.delete(peer) ? [{ e: 'clear', tag: tagOf(peer) }] : []
 }
 
-function onTimeout(state: HelloState, tag: string): HelloEffect[] {
+function onTimeout(state: HelloState, tag: string, env: Env): HelloEffect[] {
   const peer = tag.slice(tagOf('').length)
   const link = state.links.get(peer)
-  if (link === undefined || isAdmitted(state, peer)) return []
+  if (link === undefined || link.over) return []
+  if (isAdmitted(state, peer)) return lookAgain(link, peer, env)
   const what = link.verified === undefined ? 'no hello' : 'no welcome'
   return refuse(
     state,
@@ -145,7 +149,7 @@ function onMessage(state: HelloState, from: PeerId, msg: HelloMessage, env: Env)
     case 'welcome':
       if (link.welcomed) return [{ e: 'count', name: 'hello_repeated' }]
       link.welcomed = true
-      return admitIfDone(link, from)
+      return admitIfDone(link, from, env)
     case 'hello':
       return onHello(state, link, from, msg, env)
   }
@@ -181,17 +185,31 @@ function onHello(
     { e: 'verified', peer: from, certificate: link.verified },
     ...(again ? [{ e: 'send', to: from, plane: 'hello', msg: ownHello(state, link, env) } as const] : []),
     { e: 'send', to: from, plane: 'hello', msg: { t: 'welcome' } },
-    ...admitIfDone(link, from)
+    ...admitIfDone(link, from, env)
   ]
 }
 
-function admitIfDone(link: Handshake, peer: PeerId): HelloEffect[] {
+function admitIfDone(link: Handshake, peer: PeerId, env: Env): HelloEffect[] {
   if (!link.welcomed || link.verified === undefined || link.record === undefined) return []
   const { verified: certificate, record, skewMs, features } = link
-  return [
-    { e: 'clear', tag: tagOf(peer) },
-    { e: 'admitted', peer, certificate, record, skewMs, features }
-  ]
+  return [untilItEnds(certificate, peer, env), { e: 'admitted', peer, certificate, record, skewMs, features }]
+}
+
+/** Who stays is a member for no longer than its certificate: then it is to come again, and show what it has now. */
+function lookAgain(link: Handshake, peer: PeerId, env: Env): HelloEffect[] {
+  const { verified } = link
+  if (verified === undefined) return []
+  if (env.wall <= endOf(verified)) return [untilItEnds(verified, peer, env)]
+  link.over = true
+  return [{ e: 'close', peer, why: `the certificate of "${verified.certificate.name}" has run out on this link` }]
+}
+
+const endOf = ({ certificate }: Verified): number => certificate.exp + CLOCK_SLACK_MS
+
+/** By the date, which may be set anew: so it is looked at each hour. */
+function untilItEnds(certificate: Verified, peer: PeerId, env: Env): HelloEffect {
+  const inMs = Math.min(LOOK_EACH_MS, Math.max(LOOK_MIN_MS, endOf(certificate) + 1 - env.wall))
+  return { e: 'timer', tag: tagOf(peer), inMs }
 }
 
 function refuse(state: HelloState, peer: PeerId, error: MeshError): HelloEffect[] {

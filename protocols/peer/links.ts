@@ -213,7 +213,15 @@ export class Links {
   down(peer: PeerId, why: DownReason): void {
     this.#addresses.delete(peer)
     this.#runHello({ k: 'link', peer, up: false, why })
-    if (!this.#linked.delete(peer)) return
+    if (!this.#linked.delete(peer)) {
+      // It was there, and one of the two did not let the other in: as little of a link as when nobody answers.
+      return this.#runMembership({
+        k: 'dialFailed',
+        peer,
+        why: 'closed',
+        detail: 'the link ended before it was admitted'
+      })
+    }
     this.#runMembership({ k: 'link', peer, up: false, why })
     this.#hooks.linkDown(peer, why)
   }

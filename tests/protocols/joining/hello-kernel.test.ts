@@ -57,11 +57,30 @@ test('two members admit each other after hello and welcome both ways', () => {
   expect(isVerified(sb, a.peer)).toBe(true)
   expect(isAdmitted(sb, a.peer)).toBe(false)
   const atA = [...hear(sa, a.peer, b.peer, fromB), ...hear(sa, a.peer, b.peer, sent(atB))]
-  expect(kinds(atA)).toEqual(['verified', 'send', 'clear', 'admitted'])
+  expect(kinds(atA)).toEqual(['verified', 'send', 'timer', 'admitted'])
   const done = hear(sb, b.peer, a.peer, sent(atA))
-  expect(kinds(done)).toEqual(['clear', 'admitted'])
+  expect(kinds(done)).toEqual(['timer', 'admitted'])
   expect(done[1]).toMatchObject({ peer: a.peer, record: a.key, features: ['x'], skewMs: 0 })
   expect(isAdmitted(sa, b.peer) && isAdmitted(sb, a.peer)).toBe(true)
+})
+
+test('who stays is heard for no longer than its certificate lives, whatever else happens on the link', () => {
+  const [sa, sb] = [side(a), side(b)]
+  const fromA = sent(up(sa, a.peer, b.peer))
+  const fromB = sent(up(sb, b.peer, a.peer))
+  const atB = hear(sb, b.peer, a.peer, fromA)
+  const admitted = hear(sa, a.peer, b.peer, [...fromB, ...sent(atB)])
+  const hour = { e: 'timer', tag: `hello:${b.peer}`, inMs: 3_600_000 }
+  expect(admitted[2]).toEqual(hour)
+  const look = (wall: number) => stepHello(sa, { k: 'timer', tag: `hello:${b.peer}` }, env(a.peer, wall))
+  const endsAt = WALL + 30 * DAY_MS + 600_000
+  expect(look(WALL + DAY_MS)).toEqual([hour])
+  expect(look(endsAt - 5000)).toEqual([{ ...hour, inMs: 5001 }])
+  expect([look(endsAt), isAdmitted(sa, b.peer)]).toEqual([[{ ...hour, inMs: 1000 }], true])
+  expect(look(endsAt + 1)).toEqual([{ e: 'close', peer: b.peer, why: expect.stringContaining('has run out') }])
+  expect(isVerified(sa, b.peer) || isAdmitted(sa, b.peer)).toBe(false)
+  // What it still says on its way out counts for nothing.
+  expect(kinds(hear(sa, a.peer, b.peer, sent(up(side(b), b.peer, a.peer))))).toEqual(['count'])
 })
 
 test('a welcome that overtakes the hello admits nobody before the certificate is seen', () => {
@@ -73,7 +92,7 @@ test('a welcome that overtakes the hello admits nobody before the certificate is
   expect(kinds(hear(sa, a.peer, b.peer, sent(up(sb, b.peer, a.peer))))).toEqual([
     'verified',
     'send',
-    'clear',
+    'timer',
     'admitted'
   ])
 })
@@ -126,7 +145,7 @@ test('silence for two seconds ends the link, an admitted link stays', () => {
   up(other, a.peer, b.peer)
   expect(stepHello(other, { k: 'timer', tag }, env(a.peer))[2]).toMatchObject({ e: 'refused', code: 'DEADLINE' })
   hear(sa, a.peer, b.peer, [...sent(up(sb, b.peer, a.peer)), { t: 'welcome' }])
-  expect(stepHello(sa, { k: 'timer', tag }, env(a.peer))).toEqual([])
+  expect(kinds(stepHello(sa, { k: 'timer', tag }, env(a.peer)))).toEqual(['timer'])
 })
 
 test('a bye is passed on in words and closes the link', () => {
