@@ -14,6 +14,7 @@ import { encodeInput, outputCutter } from './io-wire.ts'
 import type { OutputFrame, Signal } from './io-wire.ts'
 import { placeOfTask } from './task-place.ts'
 import type { TerminalSize } from './terminal-size.ts'
+import type { LogFrame } from './sessiond/log-format.ts'
 import { outputOf } from './watched.ts'
 
 export interface WatchContext {
@@ -37,7 +38,7 @@ export function watchSession(context: WatchContext, id: SessionId, options: Watc
 }
 
 class Watcher implements Attachment {
-  readonly output: AsyncIterable<OutputFrame>
+  readonly output: AsyncIterable<LogFrame>
   readonly ended: Promise<SessionView>
   readonly #context: WatchContext
   readonly #id: SessionId
@@ -48,6 +49,7 @@ class Watcher implements Attachment {
   #sink: InputSink | undefined
   #sinkCame: (() => void)[] = []
   #size: TerminalSize | undefined
+  #carried: { run: string; parts: Uint8Array[] } = { run: '', parts: [] }
   #resolveEnded: (view: SessionView) => void = () => {}
   #rejectEnded: (error: Error) => void = () => {}
   readonly #stopListening: () => void
@@ -101,7 +103,7 @@ class Watcher implements Attachment {
     for (const came of this.#sinkCame.splice(0)) came()
   }
 
-  async *#run(): AsyncGenerator<OutputFrame> {
+  async *#run(): AsyncGenerator<LogFrame> {
     try {
       const { task } = this.#options
       if (task === undefined) yield* this.#follow()
@@ -116,7 +118,7 @@ class Watcher implements Attachment {
     }
   }
 
-  async *#follow(): AsyncGenerator<OutputFrame> {
+  async *#follow(): AsyncGenerator<LogFrame> {
     let from = this.#options.from
     let run: string | undefined
     let told = ''
@@ -150,7 +152,7 @@ class Watcher implements Attachment {
   }
 
   /** Also of a task that is still to run, if it is to be followed. */
-  async *#followTask(task: number): AsyncGenerator<OutputFrame> {
+  async *#followTask(task: number): AsyncGenerator<LogFrame> {
     const { peer, host } = this.#context
     const { follow } = this.#options
     let { from } = this.#options
@@ -184,12 +186,12 @@ class Watcher implements Attachment {
     record: SessionRecord,
     from: number,
     reached: (offset: number) => void
-  ): AsyncGenerator<OutputFrame, boolean> {
+  ): AsyncGenerator<LogFrame, boolean> {
     const { follow } = this.#options
     const { peer, host } = this.#context
     const screen = this.#options.screen === true && from === 0 && record.spec.terminal !== undefined
     if (record.runner === peer.self) {
-      this.#setSink(hostSink(host, record))
+      this.#setSink(hostSink(host, record), record)
       const options = { follow, screen, signal: this.#gone.signal }
       for await (const frame of outputOf(host, record.id, record.epoch, from, options)) {
         if (this.#closed) return true
@@ -204,9 +206,11 @@ class Watcher implements Attachment {
       epoch: record.epoch,
       from,
       follow,
-      ...(screen ? { screen } : {})
+      ...(screen ? { screen } : {}),
+      confirm: true
     })
-    this.#setSink(channelSink(channel))
+    const sink = channelSink(channel)
+    this.#setSink(sink, record)
     const reader = new ChannelReader(channel)
     // A quiet program would hold the channel for as long as it runs.
     const leave = (): void => channel.abort('the watcher went away')
@@ -214,10 +218,16 @@ class Watcher implements Attachment {
     try {
       for await (const frame of reader) {
         if (this.#closed) return true
-        reached(frame.offset)
-        yield frame
+        const { stream, offset, bytes } = frame
+        if (stream === 4) {
+          sink.taken(offset)
+          continue
+        }
+        reached(offset)
+        yield { stream, offset, bytes }
       }
     } finally {
+      if (!reader.complete) this.#carried = { run: runOf(record), parts: sink.untaken() }
       // Whoever waits for room in this channel would wait for ever.
       this.#sink?.close()
       this.#sink = undefined
@@ -286,9 +296,13 @@ class Watcher implements Attachment {
     for (const listener of this.#progress) listener(text)
   }
 
-  #setSink(sink: InputSink): void {
+  #setSink(sink: InputSink, record: SessionRecord): void {
     this.#sink?.close()
     this.#sink = sink
+    // What the channel before took with it, for the same program.
+    const { run, parts } = this.#carried
+    this.#carried = { run: '', parts: [] }
+    if (run === runOf(record)) for (const part of parts) void sink.write(part).catch(() => {})
     if (this.#size !== undefined) this.resize(this.#size)
     for (const came of this.#sinkCame.splice(0)) came()
   }
@@ -322,14 +336,27 @@ function hostSink(host: PeerHost, { id, epoch }: SessionRecord): InputSink {
   }
 }
 
-function channelSink(channel: ChannelHandle): InputSink {
+interface ChannelSink extends InputSink {
+  /** So many bytes of what was written need not be kept. */
+  taken(bytes: number): void
+  untaken(): Uint8Array[]
+}
+
+function channelSink(channel: ChannelHandle): ChannelSink {
+  const kept: Uint8Array[] = []
+  let takenTo = 0
   const waiting: (() => void)[] = []
   const writable = (): void => {
     for (const go of waiting.splice(0)) go()
   }
   channel.onWritable(writable)
   return {
+    taken: (bytes) => {
+      while (kept[0] !== undefined && takenTo + kept[0].length <= bytes) takenTo += kept.shift()!.length
+    },
+    untaken: () => kept,
     write: async (bytes) => {
+      kept.push(bytes)
       if (!channel.write(encodeInput({ k: 'input', bytes })))
         await new Promise<void>((resolve) => waiting.push(resolve))
     },

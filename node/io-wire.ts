@@ -1,7 +1,7 @@
 /**
  * What flows on a channel of kind `io`, between the peer where somebody watches a session and the peer where it runs.
  * Towards the watcher: [u8 stream][u64 log offset after][u32 length][bytes]; stream 1 stdout, 2 stderr, 3 the size of the
- * terminal (terminal-size.ts). Towards the runner: [u8 kind][u32 length][bytes], kind 0 input, 1 end of input, 2 a signal's
+ * terminal (terminal-size.ts), 4 how many bytes of input the program has taken from this channel, where the offset stands. Towards the runner: [u8 kind][u32 length][bytes], kind 0 input, 1 end of input, 2 a signal's
  * name, 3 how large a terminal the watcher can show.
  */
 import { MeshError } from '../protocols/errors.ts'
@@ -15,7 +15,7 @@ export const SIGNALS = ['INT', 'TERM', 'KILL', 'HUP', 'QUIT', 'USR1', 'USR2'] as
 export type Signal = (typeof SIGNALS)[number]
 
 export interface OutputFrame {
-  stream: 1 | 2 | 3
+  stream: 1 | 2 | 3 | 4
   offset: number
   bytes: Uint8Array
 }
@@ -90,7 +90,7 @@ export class FrameCutter<T> {
 export const outputCutter = (): FrameCutter<OutputFrame> =>
   new FrameCutter(13, 9, (header, bytes) => {
     const stream = header.getUint8(0)
-    if (stream !== 1 && stream !== 2 && stream !== 3)
+    if (stream !== 1 && stream !== 2 && stream !== 3 && stream !== 4)
       throw new MeshError('WIRE_INVALID', `output stream ${stream} does not exist`)
     return { stream, offset: Number(header.getBigUint64(1)), bytes }
   })

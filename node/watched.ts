@@ -4,7 +4,7 @@ import type { SessionId } from '../protocols/ports.ts'
 import { isTaskRun } from '../protocols/session/index.ts'
 import type { PeerHost, Viewer } from './adapters/host.ts'
 import { encodeOutput, inputCutter, SIGNALS } from './io-wire.ts'
-import type { OutputFrame } from './io-wire.ts'
+import type { LogFrame } from './sessiond/log-format.ts'
 import { serveTasks } from './task-place.ts'
 import { encodeSize } from './terminal-size.ts'
 
@@ -27,7 +27,7 @@ export async function* outputOf(
   epoch: number,
   from: number,
   options: { follow: boolean; screen: boolean; signal: AbortSignal }
-): AsyncGenerator<OutputFrame> {
+): AsyncGenerator<LogFrame> {
   let start = from
   if (options.screen) {
     const { bytes, offset, ...size } = await host.screen(session, epoch)
@@ -43,14 +43,15 @@ export async function* outputOf(
 
 /** The runner's end: its log to the channel, what comes back to the child. */
 async function serveOne(peer: Peer, host: PeerHost, channel: ChannelHandle): Promise<void> {
-  const { id, epoch, from, follow, screen } = channel.meta
+  const { id, epoch, from, follow, screen, confirm } = channel.meta
   if (typeof id !== 'string' || typeof epoch !== 'number' || typeof from !== 'number' || !(from >= 0))
     return channel.abort('no such session here')
   // Of a task nobody has a record; its log is here or it is not.
   if (!peer.sessions.records.all.has(id) && !(isTaskRun(epoch) && (await host.epochs(id)).includes(epoch)))
     return channel.abort('no such session here')
   const viewer = host.viewer(id, epoch)
-  serveInput(host, channel, id, epoch, viewer)
+  const taken = confirm === true ? new InputCount(channel) : undefined
+  serveInput(host, channel, id, epoch, viewer, taken)
   let writable: () => void = () => {}
   const closed = new AbortController()
   const { signal } = closed
@@ -73,7 +74,30 @@ async function serveOne(peer: Peer, host: PeerHost, channel: ChannelHandle): Pro
   }
 }
 
-function serveInput(host: PeerHost, channel: ChannelHandle, id: SessionId, epoch: number, viewer: Viewer): void {
+/** Tells the watcher what need not be sent again should this channel break. */
+class InputCount {
+  readonly #channel: ChannelHandle
+  #bytes = 0
+
+  constructor(channel: ChannelHandle) {
+    this.#channel = channel
+  }
+
+  add(bytes: number): void {
+    if (bytes === 0) return
+    this.#bytes += bytes
+    this.#channel.write(encodeOutput({ stream: 4, offset: this.#bytes, bytes: new Uint8Array() }))
+  }
+}
+
+function serveInput(
+  host: PeerHost,
+  channel: ChannelHandle,
+  id: SessionId,
+  epoch: number,
+  viewer: Viewer,
+  taken: InputCount | undefined
+): void {
   const cutter = inputCutter()
   let taking = Promise.resolve()
   channel.onData((bytes) => {
@@ -93,6 +117,7 @@ function serveInput(host: PeerHost, channel: ChannelHandle, id: SessionId, epoch
         taking = taking
           .then(() => (payload === undefined ? host.endInput(id, epoch) : host.input(id, epoch, payload)))
           .catch(() => {})
+          .then(() => taken?.add(payload?.length ?? 0))
       }
     } catch (error) {
       return channel.abort((error as Error).message)

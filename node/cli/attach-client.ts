@@ -64,6 +64,9 @@ class Line {
   /** Typed or piped, and not sent yet. */
   #input: Uint8Array[] = []
   #inputBytes = 0
+  /** Sent, and not known to be taken: sent again when the peer that had it is gone. */
+  #unconfirmed: Uint8Array[] = []
+  #granted = false
   #inputEnded = false
   #stdinStarted = false
   #closed = false
@@ -101,13 +104,19 @@ class Line {
 
   async #run(): Promise<SessionView | undefined> {
     let lostAt: number | undefined
+    let backAt = -Infinity
     while (!this.#closed) {
       try {
-        return await this.#once(() => (lostAt = undefined))
+        return await this.#once(() => {
+          if (lostAt !== undefined) backAt = Date.now()
+          lostAt = undefined
+        })
       } catch (error) {
-        if (error instanceof MeshError) throw error
-        lostAt ??= Date.now()
-        if (Date.now() - lostAt > RECONNECT_MS) {
+        // A peer that has just come back does not see the others yet.
+        const isEarly = Date.now() - backAt < RECONNECT_MS
+        if (error instanceof MeshError && !(isEarly && error.code === 'PEER_UNREACHABLE')) throw error
+        if (!(error instanceof MeshError)) lostAt ??= Date.now()
+        if (lostAt !== undefined && Date.now() - lostAt > RECONNECT_MS) {
           const text = `the peer on this PC went away; session ${this.#id.slice(0, 8)} goes on: see \`omega logs -f ${this.#id.slice(0, 8)}\``
           throw new MeshError('PEER_UNREACHABLE', text, { cause: error })
         }
@@ -147,7 +156,7 @@ class Line {
       })
       socket.once('error', reject)
       // What may be sent is said anew to who comes again.
-      socket.once('close', () => (this.#credit = 0))
+      socket.once('close', () => this.#takeBack())
       socket.once('close', () => reject(new Error('the connection to the peer closed')))
     }).finally(() => socket.terminate())
   }
@@ -173,8 +182,23 @@ class Line {
     if (size !== undefined) this.send({ kind: 'size', ...size })
   }
 
+  #takeBack(): void {
+    this.#credit = 0
+    this.#granted = false
+    for (const part of this.#unconfirmed) this.#inputBytes += part.length
+    this.#input.unshift(...this.#unconfirmed.splice(0))
+  }
+
+  /** The first grant is the window; each one after it says that so much was taken. */
   #grant(bytes: number): void {
     this.#credit += bytes
+    for (let left = this.#granted ? bytes : 0; left > 0 && this.#unconfirmed[0] !== undefined;) {
+      const first = this.#unconfirmed[0]
+      if (first.length <= left) this.#unconfirmed.shift()
+      else this.#unconfirmed[0] = first.subarray(left)
+      left -= first.length
+    }
+    this.#granted = true
     this.#sendInput()
   }
 
@@ -209,6 +233,7 @@ class Line {
       this.#inputBytes -= part.length
       if (part.length < first.length) this.#input[0] = first.subarray(part.length)
       else this.#input.shift()
+      this.#unconfirmed.push(part)
       this.send({ kind: 'stdin', bytes: part })
     }
     if (this.#inputBytes <= STDIN_AHEAD && process.stdin.isPaused() && !this.#closed) process.stdin.resume()

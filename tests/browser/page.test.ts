@@ -22,13 +22,16 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
+/** Loaded when somebody looks at a terminal, not before. */
+const isLate = (name: string) => name.startsWith('terminal-window-')
+
 test('the first view is small: script and style under 120 KB gzipped, font under 50 KB', () => {
   const files = readdirSync(join(dir, 'assets')).map((name) => ({
     name,
     bytes: readFileSync(join(dir, 'assets', name))
   }))
   const packed = files
-    .filter(({ name }) => /\.(js|css)$/.test(name))
+    .filter(({ name }) => /\.(js|css)$/.test(name) && !isLate(name))
     .reduce((sum, { bytes }) => sum + gzipSync(bytes).length, 0)
   const fonts = files.filter(({ name }) => name.endsWith('.woff2'))
   expect(packed).toBeLessThan(120_000)

@@ -5,7 +5,7 @@ import type { InputFrame, OutputFrame } from '../../node/io-wire.ts'
 
 const payload = fc.uint8Array({ maxLength: 300 })
 const outputFrame: fc.Arbitrary<OutputFrame> = fc.record({
-  stream: fc.constantFrom(1 as const, 2 as const, 3 as const),
+  stream: fc.constantFrom(1 as const, 2 as const, 3 as const, 4 as const),
   offset: fc.maxSafeInteger().map(Math.abs),
   bytes: payload
 })
@@ -67,7 +67,7 @@ test('a part of a frame is kept, not shared with the buffer it came in', () => {
 })
 
 test.each([
-  ['a stream that does not exist', () => outputCutter(), Uint8Array.of(4, ...new Array<number>(12).fill(0))],
+  ['a stream that does not exist', () => outputCutter(), Uint8Array.of(5, ...new Array<number>(12).fill(0))],
   [
     'a claim of more than 128 KiB of output',
     () => outputCutter(),

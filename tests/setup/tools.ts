@@ -20,10 +20,19 @@ interface Tool {
   without: string
 }
 
+/** What is driven through terminals, and the Debian packages that have it. */
+export const TERMINAL_PROGRAMS = { tmux: 'tmux', vim: 'vim', htop: 'htop', top: 'procps', python3: 'python3' }
+
 const TOOLS: Record<'mesh' | 'browser', Tool[]> = {
   mesh: [
     { name: 'ip', found: () => onPath('ip'), debian: 'iproute2', without: 'real peers run on loopback: no cut links' },
-    { name: 'nsenter', found: () => onPath('nsenter'), debian: 'util-linux', without: 'real peers run on loopback' }
+    { name: 'nsenter', found: () => onPath('nsenter'), debian: 'util-linux', without: 'real peers run on loopback' },
+    ...Object.entries(TERMINAL_PROGRAMS).map(([name, debian]) => ({
+      name,
+      found: () => onPath(name),
+      debian,
+      without: 'nothing: the tests of terminals fail without it'
+    }))
   ],
   browser: [
     {

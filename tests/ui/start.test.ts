@@ -99,3 +99,12 @@ test('a draft comes back as it was, and an odd one as an empty form', () => {
   expect(readForm('')).toEqual(emptyForm())
   expect(readForm('{"cores":7,"command":"a"}')).toEqual({ ...emptyForm(), command: 'a' })
 })
+
+test('in a terminal: the order says so, and it runs once', () => {
+  expect(check(form({ terminal: true }), []).order).toMatchObject({
+    terminal: { columns: 80, rows: 24, required: true },
+    env: { TERM: 'xterm-256color' }
+  })
+  expect(check(form({}), []).order).not.toHaveProperty('terminal')
+  expect(check(form({ terminal: true, tasks: '3' }), []).problems.tasks).toContain('runs once')
+})

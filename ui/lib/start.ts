@@ -6,6 +6,7 @@ import { digits, memory } from './units.ts'
 export interface Form {
   command: string
   shell: boolean
+  terminal: boolean
   /** Name of a PC; '' for wherever there is room. */
   node: string
   cores: string
@@ -24,6 +25,7 @@ export function emptyForm(): Form {
   return {
     command: '',
     shell: false,
+    terminal: false,
     node: '',
     cores: '1',
     memory: '256 MiB',
@@ -46,6 +48,8 @@ export interface Order {
   kind?: 'array'
   array?: number
   constraints: { on?: string }
+  terminal?: { columns: number; rows: number; required: true }
+  env?: Record<string, string>
 }
 export interface Checked {
   order: Order | null
@@ -59,6 +63,8 @@ export interface Checked {
 const CORES_MAX = 4096
 const COMMAND_MAX = 4_000
 const TASKS_MAX = 1_000_000
+/** Until the page of the session says how much fits. */
+const TERMINAL = { columns: 80, rows: 24, required: true } as const
 
 export function check(form: Form, nodes: readonly NodeView[]): Checked {
   const problems: Checked['problems'] = {}
@@ -82,6 +88,7 @@ export function check(form: Form, nodes: readonly NodeView[]): Checked {
   const tasks = Number(form.tasks.trim())
   if (!(Number.isInteger(tasks) && tasks >= 1 && tasks <= TASKS_MAX))
     problems.tasks = 'A whole number from 1 to 1,000,000.'
+  else if (tasks > 1 && form.terminal) problems.tasks = 'One in a terminal runs once: it is for a person to type into.'
   else if (tasks > 1 && form.mode === 'strict')
     problems.tasks = 'Several runs are never strict: one whose PC is lost runs again.'
 
@@ -115,6 +122,7 @@ function orderOf(form: Form, line: string, cores: number, bytes: number, tasks: 
     mode: form.mode,
     priority: Number(form.priority),
     ...(tasks > 1 ? { kind: 'array', array: tasks } : {}),
+    ...(form.terminal ? { terminal: TERMINAL, env: { TERM: 'xterm-256color', COLORTERM: 'truecolor' } } : {}),
     constraints: form.node ? { on: form.node } : {}
   }
 }

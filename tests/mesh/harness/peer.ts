@@ -223,6 +223,17 @@ export class Peer {
     return this.#words([])
   }
 
+  /** Words that start any program here as `exec` does, its environment among them: for who starts it himself. */
+  placed(command: string[]): string[] {
+    const pairs = Object.entries(this.env).map(([name, value]) => `${name}=${value}`)
+    return this.#words(['env', '-i', ...pairs, ...command])
+  }
+
+  /** The words that start the CLI. */
+  get program(): string[] {
+    return this.#program
+  }
+
   get #logFile(): string {
     return join(this.folder, 'up.log')
   }
