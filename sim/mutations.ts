@@ -102,7 +102,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'time since the verdict instead of since the last word',
     file: LINKS,
-    find: 'return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt, this.#startedAt)',
+    find: 'return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt, listensSince)',
     replace: 'return Number.MAX_SAFE_INTEGER',
     families: ['calm']
   },

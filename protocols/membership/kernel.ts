@@ -72,7 +72,7 @@ export function step(state: MembershipState, event: MembershipEvent, env: Env): 
       demand(t, event.peer)
       break
     case 'lag':
-      if (event.ms > state.cfg.lagMs) lag(t)
+      lag(t, event.ms)
       break
     case 'self':
       describeSelf(t, event.name, event.addresses)

@@ -16,7 +16,7 @@ import { accuse, lag, nextN } from './verdict.ts'
 const NACK_AFTER = 0.8
 
 export function onProbeTimer(t: Turn): void {
-  if (t.env.now > t.s.probeDueAt + t.s.cfg.lagMs) lag(t)
+  lag(t, t.env.now - t.s.probeDueAt)
   armProbe(t, periodMs(t) * (1 + t.s.health))
   for (const row of nextTargets(t)) probe(t, row, 'probe')
 }
@@ -103,7 +103,7 @@ export function pingHeld(t: Turn, peer: PeerId): void {
 export function onWaitTimer(t: Turn, n: number): void {
   const asked = t.s.asked.get(n)
   if (asked === undefined) return
-  if (t.env.now > asked.dueAt + t.s.cfg.lagMs) lag(t)
+  lag(t, t.env.now - asked.dueAt)
   if (asked.requester !== undefined) {
     settle(t, n, asked)
     send(t, asked.requester.peer, { t: 'nack', n: asked.requester.n })

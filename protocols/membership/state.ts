@@ -169,6 +169,8 @@ export interface MembershipState {
   /** Lifeguard's local health: 0 is well, 8 the worst. */
   health: number
   laggedUntil: number
+  /** When this peer ran again after it had stood still for long. */
+  stalledAt: number
   nextN: number
   /** Whom to probe next in this round, last first. */
   round: PeerId[]
@@ -228,6 +230,7 @@ export function createMembership(
     leaving: false,
     health: 0,
     laggedUntil: -Infinity,
+    stalledAt: -Infinity,
     nextN: 0,
     round: [],
     probeDueAt: Infinity,

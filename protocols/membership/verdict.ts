@@ -51,7 +51,7 @@ export function onSuspicionTimer(t: Turn, peer: PeerId): void {
   const row = t.s.rows.get(peer)
   if (row === undefined || row.state !== 'suspect') return
   const { cfg } = t.s
-  if (t.env.now > row.wakeAt + cfg.lagMs) lag(t)
+  lag(t, t.env.now - row.wakeAt)
   if (row.heardAt > row.suspectedAt) {
     // It spoke since: no verdict, it has a moment more to object.
     const deadline = Math.max(row.deadline, row.heardAt + cfg.suspectMinMs)
@@ -64,9 +64,11 @@ export function onSuspicionTimer(t: Turn, peer: PeerId): void {
   armSuspicion(t, row)
 }
 
-/** This peer did not run for a while: whatever it did not hear meanwhile is nobody's fault. */
-export function lag(t: Turn): void {
+/** This peer may not have run for so long: whatever it did not hear meanwhile is nobody's fault. */
+export function lag(t: Turn, lateMs: number): void {
   const { s, env } = t
+  if (lateMs <= s.cfg.lagMs) return
+  if (lateMs > s.cfg.stallMs) s.stalledAt = env.now
   const laggedAt = s.laggedUntil - s.cfg.probePeriodMs
   // Several timers are late by the same pause.
   if (env.now > laggedAt + s.cfg.lagMs) s.health = Math.min(s.cfg.healthMax, s.health + 1)

@@ -49,6 +49,8 @@ export const MEMBERSHIP = {
   healthMax: 8,
   /** An event loop that lags more than this accuses nobody for one period. */
   lagMs: 250,
+  /** After more than this it counts nobody's silence from before. */
+  stallMs: 2000,
   gossipTickMs: 200,
   /** News waits this long for company when the last tick is long past. */
   gossipSoonMs: 10,

@@ -162,8 +162,9 @@ export class Links {
     // Seconds lie between two words of one member, so its last word says little about when it went: what counts is when
     // somebody first missed it, or since when this peer has listened at all. It was gone by then, and all heard of it together.
     const missedAt = known.state === 'dead' && known.missedAt > 0 ? known.missedAt : known.since
-    // Whom the disk remembers as dead may be back, and others may have looked after what it left.
-    return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt, this.#startedAt)
+    // Whom the disk remembers as dead may be back, and others may have looked after what it left; so it is after a stall.
+    const listensSince = Math.max(this.#startedAt, this.#membership.stalledAt)
+    return this.#ports.clock.mono() - Math.max(missedAt, known.heardAt, listensSince)
   }
 
   // ---- what happens to it ----

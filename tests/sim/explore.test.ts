@@ -55,6 +55,7 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['within', 6_100_013, 'a stop was said to be recorded when its session had ended in memory, and on no disk'],
   ['within', 6_100_109, 'a stop that came while the keepers were asked was forgotten with their answer'],
   ['pair', 6_100_116, 'a stop of a session that had ended was forgotten when another PC went on with it'],
+  ['calm', 7_400_016, 'who had stood still for long took a peer for dead that had come back meanwhile'],
   ['pair', 20_095, 'a PC that could not start a session once was never asked again'],
   ['liars', 3025, 'who held room for less than it was bound for got all of it', 90_000],
   ['liars', 5249, 'a place in the queue, called up, gave back the room of the run that it had become', 90_000],
