@@ -212,10 +212,10 @@ export const DRAWN_FAULTS = {
   results: (draw, atMs) => [site(draw, atMs, Object.keys(RESULT_SITES) as SiteName[])],
   /** Whoever looks after a session gives it other voters; every other time something goes wrong meanwhile. */
   churn: (draw, atMs, { peers }) => {
-    const voters = range(peers).filter(() => draw.chance(0.5))
+    const drawn = range(peers).filter(() => draw.chance(0.5))
+    const voters = drawn.length > 0 ? drawn : [draw.below(peers)]
     const faults: Fault[] = draw.chance(0.5) ? [site(draw, atMs, CHURNING_SITES)] : []
-    if (voters.length > 0) faults.push(...range(peers).map((pc): Fault => ({ k: 'rekeep', atMs, pc, voters })))
-    return faults
+    return [...faults, ...range(peers).map((pc): Fault => ({ k: 'rekeep', atMs, pc, voters }))]
   }
 } as const satisfies Record<string, Draw>
 export type FaultClass = keyof typeof DRAWN_FAULTS

@@ -4,7 +4,10 @@ import { FAMILIES } from '../../sim/families.ts'
 import type { FamilyName } from '../../sim/families.ts'
 import { DRAWN_FAULTS, strike } from '../../sim/faults.ts'
 import type { Fault } from '../../sim/faults.ts'
+import { CHURN_SITES } from '../../sim/churn-sites.ts'
+import { END_SITES } from '../../sim/end-sites.ts'
 import { LEASE_SITES } from '../../sim/lease-sites.ts'
+import { RESULT_SITES } from '../../sim/result-sites.ts'
 import { startMesh } from '../../sim/mesh.ts'
 import type { SimMesh } from '../../sim/mesh.ts'
 import { dice, expand } from '../../sim/plan.ts'
@@ -47,7 +50,7 @@ test('every class of faults is drawn by some seed, and so is every site', () => 
     for (const fault of faults) if (fault.k === 'site') sites.add(fault.site)
   }
   expect([...kinds].sort()).toEqual(Object.keys(DRAWN_FAULTS).sort())
-  expect([...sites].sort()).toEqual(Object.keys({ ...SITES, ...LEASE_SITES }).sort())
+  expect([...sites].sort()).toEqual(Object.keys({ ...SITES, ...LEASE_SITES, ...CHURN_SITES, ...END_SITES, ...RESULT_SITES }).sort())
 })
 
 const SMALL: Plan = {
@@ -116,7 +119,7 @@ test('each fault strikes a mesh, mends itself, and the PCs find each other again
       strike(mesh, fault)
     }
     mesh.run(60_000)
-    mesh.until(() => mesh.running.length === 3 && mesh.agree(), {
+    mesh.until(() => mesh.running.length === mesh.left.length && mesh.agree(), {
       withinMs: 90_000,
       what: `all are well after ${kind}`
     })
