@@ -5,7 +5,7 @@
 import { MeshError } from '../protocols/errors.ts'
 import type { ChannelHandle, Peer } from '../protocols/peer/index.ts'
 import type { PeerId, SessionId } from '../protocols/ports.ts'
-import { FINAL_STATES, progressInWords, survivesRunner } from '../protocols/session/index.ts'
+import { FINAL_STATES, isTaskRun, progressInWords, survivesRunner } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { PeerHost } from './adapters/host.ts'
 import type { Attachment } from './http/api.ts'
@@ -190,9 +190,10 @@ class Watcher implements Attachment {
     const { follow } = this.#options
     const { peer, host } = this.#context
     const screen = this.#options.screen === true && from === 0 && record.spec.terminal !== undefined
+    const over = FINAL_STATES.has(record.state) && !isTaskRun(record.epoch)
     if (record.runner === peer.self) {
       this.#setSink(hostSink(host, record), record)
-      const options = { follow, screen, signal: this.#gone.signal }
+      const options = { follow, screen, over, signal: this.#gone.signal }
       for await (const frame of outputOf(host, record.id, record.epoch, from, options)) {
         if (this.#closed) return true
         reached(frame.offset)
@@ -207,6 +208,7 @@ class Watcher implements Attachment {
       from,
       follow,
       ...(screen ? { screen } : {}),
+      ...(over ? { over } : {}),
       confirm: true
     })
     const sink = channelSink(channel)

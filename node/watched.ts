@@ -19,15 +19,17 @@ export function serveWatchers(peer: Peer, host: PeerHost): void {
 
 /**
  * The log of a run from an offset on. With `screen` what its terminal shows comes first, and of the log only what is after
- * that: the frames of the screen carry offset 0 until the last of them, because none of them can be gone on from.
+ * that: the frames of the screen carry offset 0 until the last of them, because none of them can be gone on from. `over`: the
+ * session has ended, and where a later owner told of the end of an earlier run, that run is meant.
  */
 export async function* outputOf(
   host: PeerHost,
   session: SessionId,
-  epoch: number,
+  named: number,
   from: number,
-  options: { follow: boolean; screen: boolean; signal: AbortSignal }
+  options: { follow: boolean; screen: boolean; over: boolean; signal: AbortSignal }
 ): AsyncGenerator<LogFrame> {
+  const epoch = options.over ? await lastRun(host, session, named) : named
   let start = from
   if (options.screen) {
     const { bytes, offset, ...size } = await host.screen(session, epoch)
@@ -41,9 +43,14 @@ export async function* outputOf(
   yield* host.output(session, epoch, start, options)
 }
 
+async function lastRun(host: PeerHost, session: SessionId, epoch: number): Promise<number> {
+  const epochs = await host.epochs(session).catch(() => [])
+  return epochs.filter((kept) => kept <= epoch && !isTaskRun(kept)).at(-1) ?? epoch
+}
+
 /** The runner's end: its log to the channel, what comes back to the child. */
 async function serveOne(peer: Peer, host: PeerHost, channel: ChannelHandle): Promise<void> {
-  const { id, epoch, from, follow, screen, confirm } = channel.meta
+  const { id, epoch, from, follow, screen, over, confirm } = channel.meta
   if (typeof id !== 'string' || typeof epoch !== 'number' || typeof from !== 'number' || !(from >= 0))
     return channel.abort('no such session here')
   // Of a task nobody has a record; its log is here or it is not.
@@ -62,7 +69,7 @@ async function serveOne(peer: Peer, host: PeerHost, channel: ChannelHandle): Pro
     writable()
   })
   try {
-    const options = { follow: follow === true, screen: screen === true, signal }
+    const options = { follow: follow === true, screen: screen === true, over: over === true, signal }
     for await (const frame of outputOf(host, id, epoch, from, options)) {
       if (signal.aborted) return
       if (!channel.write(encodeOutput(frame)) && !signal.aborted)

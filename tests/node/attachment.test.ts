@@ -60,6 +60,8 @@ class FakeHost {
       input: async (_session: string, _epoch: number, bytes: Uint8Array) =>
         void this.input.push(new TextDecoder().decode(bytes)),
       endInput: () => this.given.push('end of input'),
+      epochs: async (session: string) =>
+        [...this.logs.keys()].flatMap((key) => (key.startsWith(session) ? [Number(key.split('/')[1])] : [])),
       viewer: () => ({
         resize: ({ columns, rows }: { columns: number; rows: number }) => this.given.push(`${columns}x${rows}`),
         close: () => {
@@ -192,6 +194,25 @@ test('without following, what is there is given and the watch ends', async () =>
   expect(seen.text()).toBe('so far')
   expect(await attachment.ended).toMatchObject({ state: 'running' })
 })
+
+test.each([1, 2])(
+  'where a later owner told how it ended, the output is that of the run that did, seen from pc%i',
+  async (at) => {
+    const { mesh, hosts, watch } = scene(20)
+    const job = run(mesh, 'sleep infinity', { on: 'pc1' })
+    hosts[1]!.write(job.id!, 1, 'all of it')
+    hosts[1]!.end(job.id!, 1)
+    for (const pc of mesh.pcs) {
+      const { all } = pc.peer!.sessions.records
+      const record = all.get(job.id!) ?? mesh.session(job.id)!
+      all.set(job.id!, { ...record, epoch: record.epoch + 2, owner: mesh.pc(0).id, state: 'finished' })
+    }
+    const attachment = watch(at, job)
+    const seen = collect(attachment)
+    await driven(mesh, seen.done)
+    expect(seen.text()).toBe('all of it')
+  }
+)
 
 test('input, its end and signals reach the program where it runs', async () => {
   const { mesh, hosts, watch } = scene(4)

@@ -50,7 +50,9 @@ test('every class of faults is drawn by some seed, and so is every site', () => 
     for (const fault of faults) if (fault.k === 'site') sites.add(fault.site)
   }
   expect([...kinds].sort()).toEqual(Object.keys(DRAWN_FAULTS).sort())
-  expect([...sites].sort()).toEqual(Object.keys({ ...SITES, ...LEASE_SITES, ...CHURN_SITES, ...END_SITES, ...RESULT_SITES }).sort())
+  expect([...sites].sort()).toEqual(
+    Object.keys({ ...SITES, ...LEASE_SITES, ...CHURN_SITES, ...END_SITES, ...RESULT_SITES }).sort()
+  )
 })
 
 const SMALL: Plan = {
