@@ -116,8 +116,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a keeper answers before its disk has the record',
     file: RECORDS,
-    find: 'this.#write(merged, writeOnce(merged), done)',
-    replace: 'this.#write(merged, writeOnce(merged), () => {}); done()',
+    find: 'this.#write(merged, writeOnce(merged), done ?? (() => {}))',
+    replace: 'this.#write(merged, writeOnce(merged), () => {}); done?.()',
     families: ['power']
   },
   {

@@ -76,7 +76,8 @@ export class Board {
     this.#ports.clock.clearTimeout(this.#tellTimer)
     this.#tellTimer = undefined
     for (const summary of this.#untold.values()) {
-      const { id, epoch, seq } = summary
+      const { id, epoch } = summary
+      const seq = orderOf(summary)
       const known = entry(this.#gossip, `sess/${id}`)
       const newer = known === undefined || known.epoch < epoch || (known.epoch === epoch && known.seq < seq)
       if (!newer) continue
@@ -216,4 +217,16 @@ export class Board {
       store.write([{ put: 'boots', value: encodeCbor(this.#boots) }], { sync: true }, done)
     })
   }
+}
+
+/** All ids of our kind of keys begin with the same characters; the next ones order them. */
+const ID_PREFIX = '12D3KooW'.length
+
+/**
+ * As gossip orders what several may write: by number, then by author. Records of the same number are ordered by their owners,
+ * whoever tells of them, so the beginning of the owner's id is part of the number.
+ */
+function orderOf({ seq, owner }: SessionRecord): number {
+  const at = (i: number): number => (owner.charCodeAt(ID_PREFIX + i) || 0) & 0x7f
+  return (seq * 128 + at(0)) * 16_384 + at(1) * 128 + at(2)
 }

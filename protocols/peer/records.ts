@@ -112,7 +112,7 @@ export class Records {
       if (keeper === this.#ctx.self || !this.#ctx.reachable(keeper)) continue
       waiting++
       const answered = (answer: RegFrame | undefined): void => {
-        if (answer?.t === 'newer') this.#merge(answer.record, () => {})
+        if (answer?.t === 'newer') this.#merge(answer.record)
         settle(answer?.t === 'ack' || answer?.t === 'newer')
       }
       this.#ask(keeper, { t: 'put', n: 0, record }, answered, record.spec.input === undefined ? ANSWER_MS : FILES_MS)
@@ -125,14 +125,14 @@ export class Records {
 
   /** A version this peer knows of without being its owner; kept if this peer is a keeper, else forgotten. */
   note(record: SessionRecord): void {
-    if (record.keepers.includes(this.#ctx.self)) return this.#merge(record, () => {})
+    if (record.keepers.includes(this.#ctx.self)) return this.#merge(record)
     this.all.delete(record.id)
     this.#ctx.ports.store.write([{ del: `r/${record.id}` }], { sync: false }, () => {})
   }
 
   /** A version that a question has brought. */
   take(record: SessionRecord): void {
-    this.#merge(record, () => {})
+    this.#merge(record)
   }
 
   /** The newest version that this peer and the reachable peers of the list have, with a stop that any of them knows of. */
@@ -183,7 +183,7 @@ export class Records {
       const isWhole = newest !== undefined && compareVersion(newest, told) >= 0
       const best = isWhole ? newest : completed(told, mine)
       if (!isWhole) this.#hearsay.add(best)
-      this.#merge(best, () => {})
+      this.#merge(best)
     })
   }
 
@@ -294,25 +294,26 @@ export class Records {
       else this.#remindOfStop(from, id)
       if (order < 0 || (order === 0 && this.#hearsay.has(mine!)))
         this.#ask(from, { t: 'get', n: 0, id }, (answer) => {
-          if (answer?.t === 'got' && answer.record !== null) this.#merge(answer.record, () => {})
+          if (answer?.t === 'got' && answer.record !== null) this.#merge(answer.record)
         })
     }
   }
 
-  /** Takes a version from elsewhere when it is newer, and says so. */
-  #merge(record: SessionRecord, done: (error?: MeshError) => void): void {
+  /** Takes a version from elsewhere when it is newer, and says so. `done`: this disk has it, or a newer one. */
+  #merge(record: SessionRecord, done?: (error?: MeshError) => void): void {
     const mine = this.all.get(record.id)
     const order = mine === undefined ? 1 : compareVersion(record, mine)
     if (order < 0) {
       this.#heedOlder(record)
-      return done()
+      return done?.()
     }
     const stops = mine?.desired === 'stop' || record.desired === 'stop'
     const merged = stops ? stopping(record) : record
     const isNews = order > 0 || merged.desired !== mine?.desired || this.#hearsay.has(mine)
-    if (!isNews) return done()
+    // What came before may still be on its way to the disk, or was refused by it.
+    if (!isNews) return done === undefined ? undefined : this.#write(mine!, writeOnce(mine!), done)
     this.all.set(record.id, merged)
-    this.#write(merged, writeOnce(merged), done)
+    this.#write(merged, writeOnce(merged), done ?? (() => {}))
     // At once: an owner that is none any more must not take another step in the new owner's record.
     this.#hooks.adopted(merged)
     // Whoever has taken it over may not have started it yet.

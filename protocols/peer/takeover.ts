@@ -213,10 +213,13 @@ export class Takeover {
   #resume(record: SessionRecord): void {
     // Also the worker that it was being given to: it may run it, and have told nobody else.
     const { runner = this.#ctx.self } = record
-    const asked = record.keepers.includes(runner) ? record.keepers : [...record.keepers, runner]
-    this.#parts.keepers.ask(record.id, asked, (newest) => {
+    const asked = new Set([...record.keepers, runner])
+    this.#parts.keepers.ask(record.id, [...asked], (newest) => {
       if (newest?.owner !== this.#ctx.self || FINAL_STATES.has(newest.state) || this.#parts.owning.has(record.id))
         return
+      // This disk did not know of that worker.
+      if (newest.runner !== undefined && newest.runner !== this.#ctx.self && !asked.has(newest.runner))
+        return this.#resume(newest)
       if (newest.runner !== this.#ctx.self || waitsForPlace(newest)) {
         // The worker that it was bound to may have run it, unheard: the next run needs a number above that one's.
         const bound = newest.runner !== undefined && newest.runner !== this.#ctx.self
