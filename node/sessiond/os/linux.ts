@@ -11,7 +11,7 @@ const NICE = 10
 /** A process that forks while we look is found in the next round; one that outruns this many is left to the next tick. */
 const ROUNDS_MAX = 25
 /** A freeze is a matter of safety: a shell that is slow to stop is not waited for longer. */
-const STAND_STILL_MS = 300
+const STAND_STILL_MS = 1000
 /** All that are frozen at a time share it. */
 let standStillUntil = -Infinity
 /** Waiting for it leaves the processor to a program that has to run in order to stop. */
