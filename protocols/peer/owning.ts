@@ -8,7 +8,14 @@ import { MeshError } from '../errors.ts'
 import { release } from '../placement/index.ts'
 import type { Admission } from '../placement/index.ts'
 import type { PeerId, SessionId } from '../ports.ts'
-import { FINAL_STATES, progressInWords, sessionMachine, summarize, survivesRunner } from '../session/index.ts'
+import {
+  compareVersion,
+  FINAL_STATES,
+  progressInWords,
+  sessionMachine,
+  summarize,
+  survivesRunner
+} from '../session/index.ts'
 import type { ChildEnd, SessionEvent, SessionInput, SessionRecord, SessionState } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import type { Placer } from './placer.ts'
@@ -235,6 +242,7 @@ export class Owning {
     const at = this.#ctx.ports.clock.wall()
     const entry = { at, state, by: this.#ctx.self, cause: cause.slice(0, 300) }
     const next = this.update(record, {
+      ...(final || state === 'pending' || state === 'placing' ? this.#aboveEarlierWords(record) : {}),
       state,
       reason: cause.slice(0, 600) || undefined,
       history: [...record.history, entry].slice(-16),
@@ -262,6 +270,13 @@ export class Owning {
       this.#ctx.changed('nodes')
     }
     this.#ctx.changed('sessions', id)
+  }
+
+  /** What an earlier life of this peer told, and no disk kept, would count as newer. Nothing runs here now under the old number. */
+  #aboveEarlierWords(record: SessionRecord): Partial<Pick<SessionRecord, 'epoch' | 'seq'>> {
+    const told = this.#ctx.summary(record.id)
+    const isOurs = told?.owner === this.#ctx.self
+    return isOurs && compareVersion(told, record) > 0 ? { epoch: told.epoch + 1, seq: 0 } : {}
   }
 
   /** An end is told when a disk has it: after a restart it would be another. While none takes it, it is tried again. */

@@ -5,7 +5,7 @@
 import { decodeAs, encodeCbor, readOnce, writeOnce } from '../codec.ts'
 import { MeshError } from '../errors.ts'
 import type { PeerId, SessionId } from '../ports.ts'
-import { compareVersion, FINAL_STATES, RecordWire, RECORD_MAX_BYTES } from '../session/index.ts'
+import { compareVersion, FINAL_STATES, RecordWire, RECORD_MAX_BYTES, summarize } from '../session/index.ts'
 import type { RegFrame, SessionRecord } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 
@@ -126,6 +126,8 @@ export class Records {
   /** A version this peer knows of without being its owner; kept if this peer is a keeper, else forgotten. */
   note(record: SessionRecord): void {
     if (record.keepers.includes(this.#ctx.self)) return this.#merge(record)
+    // Its keepers tell of it only when this peer is gone.
+    if (record.owner === this.#ctx.self) this.#ctx.publish(summarize(record))
     this.all.delete(record.id)
     this.#ctx.ports.store.write([{ del: `r/${record.id}` }], { sync: false }, () => {})
   }
@@ -209,8 +211,10 @@ export class Records {
   linkUp(peer: PeerId): void {
     const list: [string, number, number, string][] = []
     for (const record of this.all.values()) {
-      if (record.keepers.includes(peer) || record.owner === peer)
-        list.push([record.id, record.epoch, record.seq, record.owner])
+      if (!record.keepers.includes(peer) && record.owner !== peer) continue
+      list.push([record.id, record.epoch, record.seq, record.owner])
+      // A list says nothing of it, and this peer may be none that the other would list it for.
+      if (!record.keepers.includes(this.#ctx.self)) this.#remindOfStop(peer, record.id)
     }
     for (let i = 0; i < list.length; i += 400) this.#send(peer, { t: 'have', list: list.slice(i, i + 400) })
   }

@@ -59,6 +59,13 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['strict', 10_000_046, 'two owners had counted the same number, and screens showed the one whose word did not hold'],
   ['strict', 10_000_157, 'a keeper that was asked twice said yes to what its disk had refused'],
   ['calm', 10_000_107, 'an owner that was back did not ask the worker of which only its keepers knew'],
+  ['within', 20_000_241, 'a stop was kept by a PC that is no keeper, and nobody else heard of it'],
+  [
+    'pair',
+    20_000_509,
+    'what an owner had told in an earlier life, and no disk kept, counted as newer than what it did next'
+  ],
+  ['strict', 20_000_557, 'an owner that is no keeper learned how its session had ended, and told nobody'],
   ['pair', 20_095, 'a PC that could not start a session once was never asked again'],
   ['liars', 3025, 'who held room for less than it was bound for got all of it', 90_000],
   ['liars', 5249, 'a place in the queue, called up, gave back the room of the run that it had become', 90_000],
