@@ -325,7 +325,8 @@ export class Sessions {
     for (const record of this.records.all.values()) {
       if (this.#ctx.goneMs(record.owner) === undefined) continue
       const told = this.#ctx.summary(record.id)
-      const isRecent = this.#ctx.ports.clock.wall() - (record.endedAt ?? 0) < UNTOLD_MS
+      const isRecent =
+        !FINAL_STATES.has(record.state) || this.#ctx.ports.clock.wall() - (record.endedAt ?? 0) < UNTOLD_MS
       if (told === undefined ? isRecent : compareVersion(record, told) > 0) this.#ctx.publish(summarize(record))
     }
   }
