@@ -269,6 +269,7 @@ export class Links {
       case 'refused': {
         this.refusals.push({ at: this.#ports.clock.wall(), peer: effect.peer, code: effect.code, text: effect.text })
         if (this.refusals.length > 50) this.refusals.shift()
+        if (effect.by === 'us') this.#journal.count('hello_refused')
         this.#ports.log.warn('link refused', { peer: effect.peer, by: effect.by, code: effect.code, text: effect.text })
         return this.#journal.changed('status')
       }

@@ -90,8 +90,9 @@ test('a node that knows the mesh id and has no certificate gets a hello and noth
     // The hello of a member: its certificate and a challenge; nothing of other members, of sessions, of users.
     expect(heard.filter((line) => !line.startsWith('hello: ') || line.includes('den'))).toEqual([])
   }
-  const { probationsOver = 0, garbageStreams = 0, ...rest } = await counts(atlas)
-  expect({ refused: probationsOver + garbageStreams, rest }).toMatchObject({ refused: 2 })
+  // The end of probation and that of the hello lie at the same moment, and a busy PC grants the first a second time.
+  const { probationsOver = 0, garbageStreams = 0, hello_refused = 0, ...rest } = await counts(atlas)
+  expect({ refused: probationsOver + garbageStreams + hello_refused, rest }).toMatchObject({ refused: 2 })
   await worksOn(mesh, before)
 })
 
