@@ -95,7 +95,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'nobody takes over from an owner that stays away',
     file: TAKEOVER,
-    find: 'if (inMs === 0) this.#turn(record)',
+    find: 'if (inMs === 0) this.#askHeir(record)',
     replace: 'if (inMs === 0) void 0',
     families: ['loss']
   },
@@ -108,9 +108,9 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'takeover looks at the owner only, not at the runner',
-    file: KEEPERS,
-    find: 'if (ownerGoneMs === undefined || runnerGoneMs === undefined) return undefined',
-    replace: 'if (ownerGoneMs === undefined) return undefined',
+    file: TAKEOVER,
+    find: 'if (heir === undefined || this.#ctx.goneMs(heir) !== undefined) return this.#turn(record)',
+    replace: 'return this.#turn(record)',
     families: ['hands']
   },
   {

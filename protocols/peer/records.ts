@@ -19,6 +19,8 @@ const DISCARD_RETRY_MS = 500
 /** Final records kept here, and for how long. */
 const FINAL_MAX = 2_000
 const FINAL_KEEP_MS = 7 * 24 * 3_600_000
+/** What the disk refused is written again so often while it refuses. */
+const REWRITE_MS = 1_000
 /** Questions that may be open at once. */
 const PENDING_MAX = 10_000
 
@@ -50,6 +52,8 @@ export class Records {
   readonly #catching = new Set<SessionId>()
   /** Made from what everyone was told, for want of a PC that had it whole: that of the same version counts as newer. */
   readonly #hearsay = new WeakSet<SessionRecord>()
+  /** What the disk has of these is older than what is here. */
+  readonly #unwritten = new Set<SessionId>()
   #n = 0
 
   constructor(ctx: PeerContext, hooks: RecordHooks) {
@@ -129,7 +133,7 @@ export class Records {
     // Its keepers tell of it only when this peer is gone.
     if (record.owner === this.#ctx.self) this.#ctx.publish(summarize(record))
     this.all.delete(record.id)
-    this.#ctx.ports.store.write([{ del: `r/${record.id}` }], { sync: false }, () => {})
+    this.#forget(record.id)
   }
 
   /** A version that a question has brought. */
@@ -344,7 +348,31 @@ export class Records {
   }
 
   #write(record: SessionRecord, bytes: Uint8Array, done: (error?: MeshError) => void): void {
-    this.#ctx.ports.store.write([{ put: `r/${record.id}`, value: bytes }], { sync: true }, done)
+    this.#ctx.ports.store.write([{ put: `r/${record.id}`, value: bytes }], { sync: true }, (error) => {
+      if (error !== undefined) this.#writeLater(record.id)
+      done(error)
+    })
+  }
+
+  #forget(id: SessionId): void {
+    this.#ctx.ports.store.write([{ del: `r/${id}` }], { sync: false }, (error) => {
+      if (error !== undefined) this.#writeLater(id)
+    })
+  }
+
+  /** Else the next life of this peer would take what is long over for how things stand. */
+  #writeLater(id: SessionId): void {
+    this.#unwritten.add(id)
+    if (this.#unwritten.size > 1) return
+    this.#ctx.ports.clock.setTimeout(() => {
+      const ids = [...this.#unwritten]
+      this.#unwritten.clear()
+      for (const each of ids) {
+        const record = this.all.get(each)
+        if (record === undefined) this.#forget(each)
+        else this.#write(record, writeOnce(record), () => {})
+      }
+    }, REWRITE_MS)
   }
 
   /** Oldest final records beyond the bounds leave disk and memory. */

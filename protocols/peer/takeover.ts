@@ -10,6 +10,7 @@ import {
   compareVersion,
   FINAL_STATES,
   firstEpochOf,
+  heirOf,
   reignOf,
   signForce,
   summarize,
@@ -49,6 +50,8 @@ export class Takeover {
   readonly #parts: Parts
   #watch: unknown
   #dueAt = Infinity
+  /** Sessions about which the PC they were being given to is asked. */
+  readonly #asking = new Set<SessionId>()
 
   constructor(ctx: PeerContext, parts: Parts) {
     this.#ctx = ctx
@@ -78,7 +81,7 @@ export class Takeover {
       if (isLate) return this.#lookIn(HEARSAY_MS)
       for (const record of [...this.#parts.records.all.values()]) {
         const inMs = this.#inMs(record)
-        if (inMs === 0) this.#turn(record)
+        if (inMs === 0) this.#askHeir(record)
         else if (inMs === undefined) this.#parts.strict.unclaim(record.id)
       }
       this.watch()
@@ -99,6 +102,24 @@ export class Takeover {
     const owned = this.#parts.owning.of(record.id)
     if (owned !== undefined && owned.step !== 'frozen') return undefined
     return takeoverInMs(record, this.#ctx.self, (peer) => this.#ctx.goneMs(peer))
+  }
+
+  /** Whom the owner was giving it to answers for it, unless it knows no more of it than this keeper. */
+  #askHeir(record: SessionRecord): void {
+    const { id } = record
+    const heir = heirOf(record, this.#ctx.self)
+    if (heir === undefined || this.#ctx.goneMs(heir) !== undefined) return this.#turn(record)
+    if (this.#asking.has(id)) return
+    this.#asking.add(id)
+    this.#parts.records.newest(id, [heir], (newest, answered) => {
+      // Unheard, it is asked again in a while, and again until it is held for dead itself.
+      if (answered === 0) return void this.#ctx.ports.clock.setTimeout(() => this.#asking.delete(id), HEARSAY_MS)
+      this.#asking.delete(id)
+      const now = this.#parts.records.all.get(id)
+      if (now === undefined || newest === undefined) return
+      if (compareVersion(newest, now) > 0) return this.#parts.records.note(newest)
+      if (compareVersion(now, record) === 0 && this.#inMs(now) === 0) this.#turn(now)
+    })
   }
 
   /** Of a strict session the right comes first: who has no majority behind it does not even say that it owns it. */

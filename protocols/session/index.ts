@@ -17,6 +17,7 @@ export {
   REPLACE_KEEPER_MS,
   replaceKeepers,
   survivesRunner,
+  heirOf,
   takeoverInMs,
   TAKEOVER_AFTER_MS,
   waitsForPlace

@@ -50,8 +50,9 @@ export function replaceKeepers(
 }
 
 /**
- * Milliseconds until this keeper may take the session over; undefined when it may not at all (final, owner present,
- * not a keeper). `gone(peer)`: milliseconds since a peer that membership holds for dead was first missed, else undefined.
+ * Milliseconds until this keeper may take the session over, once the PC it was being given to (`heirOf`) has been asked;
+ * undefined when it may not at all (final, owner present, not a keeper). `gone(peer)`: milliseconds since a peer that
+ * membership holds for dead was first missed, else undefined.
  */
 export function takeoverInMs(
   record: SessionRecord,
@@ -60,15 +61,23 @@ export function takeoverInMs(
 ): number | undefined {
   if (FINAL_STATES.has(record.state) || record.owner === self) return undefined
   const ownerGoneMs = gone(record.owner)
-  // The owner may have handed the run over with its last breath: then that peer answers for it as long as it lives.
-  const runnerGoneMs = record.runner === undefined || record.runner === self ? Infinity : gone(record.runner)
-  if (ownerGoneMs === undefined || runnerGoneMs === undefined) return undefined
+  if (ownerGoneMs === undefined) return undefined
+  const heir = heirOf(record, self)
+  const heirGoneMs = (heir === undefined ? undefined : gone(heir)) ?? Infinity
   // A keeper under suspicion still has its turn: two keepers must not see themselves as the first.
   const rank = record.keepers.filter((keeper) => keeper === self || gone(keeper) === undefined).indexOf(self)
   if (rank < 0) return undefined
   // Of a strict one the lease says when, and in which order: the keeper may ask for the right at once.
   if (record.spec.mode === 'strict') return 0
-  return Math.max(0, TAKEOVER_AFTER_MS + rank * TAKEOVER_RANK_MS - Math.min(ownerGoneMs, runnerGoneMs))
+  return Math.max(0, TAKEOVER_AFTER_MS + rank * TAKEOVER_RANK_MS - Math.min(ownerGoneMs, heirGoneMs))
+}
+
+/**
+ * The PC to which the owner was giving the run when it was last heard, other than this one: it may have taken it with the
+ * owner's last breath, and told nobody yet. Where it lives it is asked: it may as well have lost the order with its power.
+ */
+export function heirOf({ owner, runner }: SessionRecord, self: PeerId): PeerId | undefined {
+  return runner === owner || runner === self ? undefined : runner
 }
 
 /** It has no process: it waits for its first place, or for its next. */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import {
   chooseKeepers,
   FINAL_STATES,
+  heirOf,
   replaceKeepers,
   STATES,
   survivesRunner,
@@ -83,9 +84,12 @@ test('nobody takes over what is final, whose owner is there, which is its own, o
   expect(wait(record(), peerOf('a stranger'), table)).toBeUndefined()
 })
 
-test('a PC to which the run was being handed answers for it while it lives, and its own time counts when it does not', () => {
+test('a PC to which the run was being handed is to be asked while it lives, and its own time counts when it does not', () => {
   const binding = record({ owner: A, runner: D, state: 'placing' })
-  expect(wait(binding, B, { [A]: 60_000 })).toBeUndefined()
+  expect(heirOf(binding, B)).toBe(D)
+  expect(heirOf(binding, D), 'it knows itself').toBeUndefined()
+  expect(heirOf(record({ owner: A, runner: A }), B), 'it was bound, and says so').toBeUndefined()
+  expect(wait(binding, B, { [A]: 60_000 })).toBe(0)
   expect(wait(binding, B, { [A]: 60_000, [D]: 1000 })).toBe(TAKEOVER_AFTER_MS - 1000)
   expect(
     wait(record({ owner: A, runner: B, state: 'placing' }), B, { [A]: 60_000 }),
