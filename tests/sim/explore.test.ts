@@ -68,7 +68,11 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
   ['strict', 20_000_557, 'an owner that is no keeper learned how its session had ended, and told nobody'],
   ['loss', 30_000_111, 'a session that started in the last moment of its PC was known to its keepers alone'],
   ['loss', 30_000_250, 'the PC it was being given to lost the order with its power, and its owner was gone for good'],
-  ['within', 40_000_107, 'a full disk kept an old record, and the next life of its PC took a run kept frozen for its own'],
+  [
+    'within',
+    40_000_107,
+    'a full disk kept an old record, and the next life of its PC took a run kept frozen for its own'
+  ],
   ['pair', 20_095, 'a PC that could not start a session once was never asked again'],
   ['liars', 3025, 'who held room for less than it was bound for got all of it', 90_000],
   ['liars', 5249, 'a place in the queue, called up, gave back the room of the run that it had become', 90_000],
