@@ -2,7 +2,7 @@
  * The children of this PC, as sessiond tells of them: started, ended, found again after either process was away. A child
  * runs on only while the keepers say that this peer may run it; a run that went on elsewhere is kept frozen as a fork.
  */
-import { adopt, release } from '../placement/index.ts'
+import { adopt, grant, release } from '../placement/index.ts'
 import type { Admission } from '../placement/index.ts'
 import type { ChildReport, Exit, HostHandler, RunOrder, SessionId } from '../ports.ts'
 import { FINAL_STATES, isTaskRun, survivesRunner } from '../session/index.ts'
@@ -15,6 +15,9 @@ import type { Records } from './records.ts'
 import { isStrict } from './strict.ts'
 import type { Strict } from './strict.ts'
 import type { Tasks } from './tasks.ts'
+
+/** A strict session that has room waits so long in it for its keepers. */
+const RIGHT_WAIT_MS = 10_000
 
 interface Parts {
   records: Records
@@ -174,20 +177,35 @@ export class Runs implements HostHandler, ChildOrders {
         this.#parts.owning.tell(this.#parts.owning.of(id), { type: 'child.gone', cause, again: false })
       }
       const leaseUntil = this.#parts.strict.mayRun(id, (until) => {
-        const current = this.#parts.owning.current(id, epoch)
-        if (current !== undefined && this.#parts.owning.of(id)?.step === 'starting') start(until)
+        if (!this.#isStarting(id, epoch)) return
+        if (until === 'over' || this.#hasRoom(record)) return start(until)
+        const cause = 'while it waited for its keepers its room went to others'
+        this.#parts.owning.tell(this.#parts.owning.of(id), { type: 'child.notStarted', cause })
       })
-      if (leaseUntil !== undefined) start(leaseUntil)
-      else this.#parts.owning.update(record, { reason: 'waits until its keepers agree that it runs here' })
+      if (leaseUntil !== undefined) return start(leaseUntil)
+      this.#parts.owning.update(record, { reason: 'waits until its keepers agree that it runs here' })
+      // They may agree after weeks, on a person's word; until then others use the room.
+      this.#ctx.ports.clock.setTimeout(() => {
+        if (this.#isStarting(id, epoch) && this.#parts.owning.of(id)?.ordered === false)
+          release(this.#parts.admission, id)
+      }, RIGHT_WAIT_MS)
     }
     const input = record.spec.input
     if (input === undefined || this.#ctx.ports.host.hasBlob(input.hash)) return run()
     const sources = [record.submitter, ...record.keepers].filter((peer) => peer !== this.#ctx.self)
     this.#ctx.ports.fetchBlob(input, sources, (error) => {
-      if (this.#parts.owning.current(id, epoch) === undefined || this.#parts.owning.of(id)?.step !== 'starting') return
+      if (!this.#isStarting(id, epoch)) return
       if (error === undefined) return run()
       this.notStarted(id, epoch, `the files could not be fetched: ${error.message}`)
     })
+  }
+
+  #isStarting(id: SessionId, epoch: number): boolean {
+    return this.#parts.owning.current(id, epoch) !== undefined && this.#parts.owning.of(id)?.step === 'starting'
+  }
+
+  #hasRoom({ id, spec, submitter }: SessionRecord): boolean {
+    return grant(this.#parts.admission, id, spec, submitter, this.#ctx.ports.clock.mono())
   }
 
   signal(id: SessionId, signal: 'TERM' | 'KILL'): void {

@@ -73,6 +73,7 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
     40_000_107,
     'a full disk kept an old record, and the next life of its PC took a run kept frozen for its own'
   ],
+  ['loss', 50_000_356, 'strict sessions that waited for a word of a person kept the room that others waited for'],
   ['pair', 20_095, 'a PC that could not start a session once was never asked again'],
   ['liars', 3025, 'who held room for less than it was bound for got all of it', 90_000],
   ['liars', 5249, 'a place in the queue, called up, gave back the room of the run that it had become', 90_000],
