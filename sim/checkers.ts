@@ -78,7 +78,7 @@ export function untimelyOverlaps(mesh: SimMesh, disturbances: readonly Disturban
     )
 }
 
-/** A peer that wakes from a stall may start what it owned before, and stops it with the first word that it hears. */
+/** A peer that wakes from a stall goes on with what it owned before, until the first word is heard of where it went on. */
 const FALSE_START_MS = 50
 
 /**
@@ -95,7 +95,7 @@ export function doubleRuns(
   for (const [a, b] of log.overlaps()) {
     // A task may run twice; its result counts once.
     if (isTaskRun(b.epoch) || excused(b.fromMs)) continue
-    const falseStart = Math.min(lengthOf(a), lengthOf(b)) < FALSE_START_MS
+    const falseStart = Math.min(a.toMs ?? Infinity, b.toMs ?? Infinity) - b.fromMs < FALSE_START_MS
     if (falseStart && stalled(b.fromMs)) continue
     const text = `session ${b.session.slice(0, 6)} ran twice at ${(b.fromMs / 1000).toFixed(3)} s: epoch ${a.epoch} and epoch ${b.epoch}, though nothing parted the PCs`
     found.push({ text, atMs: b.fromMs })
@@ -127,8 +127,6 @@ export function strictDoubleRuns(
     return [{ text, atMs: b.fromMs }]
   })
 }
-
-const lengthOf = ({ fromMs, toMs }: Run): number => (toMs ?? Infinity) - fromMs
 
 /** In the end all that keep a session tell the same of it. */
 export function twinResults(mesh: Pick<SimMesh, 'pcs'>, jobs: readonly Job[]): string[] {

@@ -135,8 +135,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a frozen child goes on without asking the keepers',
     file: RUNS,
-    find: '    this.#askBeforeThaw(child)\n',
-    replace: '    this.#ctx.ports.host.thaw(child.session, child.epoch)\n'
+    find: '\n    this.#askBeforeThaw(child)\n',
+    replace: '\n    this.#ctx.ports.host.thaw(child.session, child.epoch)\n'
   },
   {
     name: 'a frozen child goes on whatever the keepers say',

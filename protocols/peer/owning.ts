@@ -84,6 +84,8 @@ export class Owning {
   readonly #ctx: PeerContext
   readonly #parts: Parts
   readonly #owned = new Map<SessionId, Owned>()
+  /** Ends of earlier runs of what this peer is about to look after: it still asks the keepers about it. */
+  readonly #ends = new Map<SessionId, SessionRecord>()
   #drained: (() => void) | undefined
 
   constructor(ctx: PeerContext, parts: Parts) {
@@ -172,6 +174,13 @@ export class Owning {
       this.#entered(id, value, why)
     })
     actor.start()
+    const ended = this.#ends.get(id)
+    this.#ends.delete(id)
+    if (ended !== undefined) this.endedBefore(ended)
+    // While this peer asked whether it still owns it, everyone may have been told of a later owner.
+    const told = this.#ctx.summary(id)
+    if (told !== undefined && told.owner !== this.#ctx.self && compareVersion(told, record) > 0)
+      this.#parts.records.catchUp(told)
   }
 
   tell(owned: Owned | undefined, event: SessionEvent, cause?: string): void {
@@ -192,7 +201,11 @@ export class Owning {
   endedBefore(ended: SessionRecord): void {
     const owned = this.#owned.get(ended.id)
     const record = this.#parts.records.all.get(ended.id)
-    if (owned === undefined || record === undefined || isStrict(record)) return
+    if (record === undefined || isStrict(record)) return
+    if (owned === undefined) {
+      if (record.owner === this.#ctx.self && !FINAL_STATES.has(record.state)) this.#ends.set(ended.id, ended)
+      return
+    }
     const isBeingBound = owned.step === 'placing' && record.runner !== undefined && record.runner !== this.#ctx.self
     if ((owned.step !== 'pending' && owned.step !== 'placing') || isBeingBound) return
     const { runner, exit, output, outputError, logBytes, startedAt, endedAt, progress } = ended

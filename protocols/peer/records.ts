@@ -19,6 +19,8 @@ const DISCARD_RETRY_MS = 500
 /** Final records kept here, and for how long. */
 const FINAL_MAX = 2_000
 const FINAL_KEEP_MS = 7 * 24 * 3_600_000
+/** Keepers that did not answer about a session of this peer's earlier life are asked again after this. */
+const CATCH_UP_MS = 5_000
 /** What the disk refused is written again so often while it refuses. */
 const REWRITE_MS = 1_000
 /** Questions that may be open at once. */
@@ -185,12 +187,23 @@ export class Records {
     this.newest(told.id, [told.owner, ...told.keepers], (newest) => {
       this.#catching.delete(told.id)
       const mine = this.all.get(told.id) ?? (newest?.owner === this.#ctx.self ? newest : undefined)
-      if (mine === undefined) return
+      if (mine === undefined) return this.#catchUpLater(told)
       const isWhole = newest !== undefined && compareVersion(newest, told) >= 0
       const best = isWhole ? newest : completed(told, mine)
       if (!isWhole) this.#hearsay.add(best)
       this.#merge(best)
+      // Who told of it may have lost it with its disk.
+      if (!isWhole && best.owner !== this.#ctx.self) this.#send(best.owner, { t: 'put', n: 0, record: best })
     })
+  }
+
+  /** This peer told of it in an earlier life, and whoever keeps it did not answer. Of others' sessions it needs no record. */
+  #catchUpLater(told: SessionRecord): void {
+    if (told.owner !== this.#ctx.self || FINAL_STATES.has(told.state)) return
+    this.#ctx.ports.clock.setTimeout(() => {
+      const now = this.#ctx.summary(told.id)
+      if (!this.all.has(told.id) && now !== undefined && compareVersion(now, told) === 0) this.catchUp(told)
+    }, CATCH_UP_MS)
   }
 
   /** Records the wish to stop at a peer that owns or keeps the session. */

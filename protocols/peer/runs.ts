@@ -233,10 +233,11 @@ export class Runs implements HostHandler, ChildOrders {
       if (child.state === 'running') this.#ctx.ports.host.freeze(id, child.epoch)
   }
 
+  /** He gives it back. Meanwhile this peer may have stood still, too, and what runs here may have gone on elsewhere. */
   thawAll(): void {
     for (const [id, child] of this.#children ?? []) {
       if (this.#parts.owning.current(id, child.epoch) !== undefined && child.state !== 'exited')
-        this.#ctx.ports.host.thaw(id, child.epoch)
+        this.#askBeforeThaw(child)
     }
   }
 

@@ -107,6 +107,9 @@ export class Takeover {
   /** Whom the owner was giving it to answers for it, unless it knows no more of it than this keeper. */
   #askHeir(record: SessionRecord): void {
     const { id } = record
+    // The owner had got further than this keeper heard, and told everyone of it while this one was off.
+    const told = this.#ctx.summary(id)
+    if (told !== undefined && compareVersion(told, record) > 0) return this.#parts.records.catchUp(told)
     const heir = heirOf(record, this.#ctx.self)
     if (heir === undefined || this.#ctx.goneMs(heir) !== undefined) return this.#turn(record)
     if (this.#asking.has(id)) return

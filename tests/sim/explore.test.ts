@@ -74,6 +74,23 @@ test.each<[FamilyName, number, string, faultPhaseMs?: number]>([
     'a full disk kept an old record, and the next life of its PC took a run kept frozen for its own'
   ],
   ['loss', 50_000_356, 'strict sessions that waited for a word of a person kept the room that others waited for'],
+  [
+    'loss',
+    60_000_269,
+    'an owner who gave his PC back let a run go on that had gone on elsewhere while the peer stood still'
+  ],
+  ['within', 60_000_513, 'an earlier end that came while the keepers were asked was forgotten with their answer'],
+  ['loss', 60_000_526, 'a keeper that was off did not learn from what everyone was told how far the owner had got'],
+  [
+    'within',
+    60_000_736,
+    'what a peer had told before it was handed back, and its keepers answered too late, was taken up by nobody'
+  ],
+  [
+    'strict',
+    60_000_881,
+    'an owner that was back did not mind that everyone had been told of a later one, whose disk was lost'
+  ],
   ['pair', 20_095, 'a PC that could not start a session once was never asked again'],
   ['liars', 3025, 'who held room for less than it was bound for got all of it', 90_000],
   ['liars', 5249, 'a place in the queue, called up, gave back the room of the run that it had become', 90_000],
