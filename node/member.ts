@@ -17,16 +17,19 @@ import type { PeerHost } from './adapters/host.ts'
 import { createNetwork } from './adapters/libp2p-network.ts'
 import type { Libp2pNetwork } from './adapters/libp2p-network.ts'
 import type { PeerLog } from './adapters/log.ts'
+import { applications } from './applications.ts'
 import { fetchBlob, serveBlobs } from './blob-transfer.ts'
 import { offerOf } from './config.ts'
 import type { Config } from './config.ts'
-import type { DoorView, NodeDetail, NodeView, SessionView, TieView } from './http/views.ts'
+import { serveDisplays } from './display-transfer.ts'
+import type { AppsView, DoorView, NodeDetail, NodeView, SessionView, TieView } from './http/views.ts'
 import { MinuteHistory, STEP_MS } from './history.ts'
 import { BIP39_ENGLISH, openMembership } from './security/identity.ts'
 import type { Membership } from './security/identity.ts'
 import { Renewal } from './renewal.ts'
 import { capacityOf, dynamicAd, HardwareReport, staticAd } from './sensors/index.ts'
-import type { Sample, Sensors } from './sensors/index.ts'
+import type { OwnStatic, Sample, Sensors } from './sensors/index.ts'
+import { displayParts } from './sessiond/displays.ts'
 import { leaseView, nodeView, sessionView } from './views.ts'
 import { serveWatchers } from './watched.ts'
 
@@ -224,6 +227,23 @@ export class Member {
     return { ...view, ...told }
   }
 
+  /** Of the PCs that are here. */
+  apps(): AppsView {
+    const apps = new Map<string, AppsView['apps'][number]>()
+    const without: AppsView['without'] = []
+    for (const { peer, name, state } of this.peer.members()) {
+      const ad = this.peer.ad(peer)?.static
+      if (ad === undefined || !(peer === this.peer.self || state === 'alive')) continue
+      for (const [id, title] of ad.apps ?? []) {
+        const known = apps.get(id)
+        if (known === undefined) apps.set(id, { id, name: title, nodes: [peer] })
+        else known.nodes.push(peer)
+      }
+      if (ad.displays !== true) without.push({ peerId: peer, name, why: ad.missing.displays ?? 'it does not say why' })
+    }
+    return { apps: [...apps.values()].sort((a, b) => a.name.localeCompare(b.name)), without }
+  }
+
   sessions(): SessionView[] {
     return [...this.peer.summaries()].map((record) => this.sessionView(record))
   }
@@ -296,6 +316,7 @@ export class Member {
   #begin(): void {
     const { peer } = this
     serveBlobs(peer, this.#parts.blobs)
+    serveDisplays(peer, this.#parts.config.dataDir)
     serveWatchers(peer, this.#parts.host)
     peer.rpc.serve('detail', (_from, _arg, answer) => {
       this.#ownDetail().then(
@@ -355,7 +376,8 @@ export class Member {
       urls: this.#parts.urls().filter((url) => url.startsWith('https:')),
       offer: givenBy(config, this.#sample),
       ...(config.witness ? { witness: true } : {}),
-      tlsFingerprint: leaf
+      tlsFingerprint: leaf,
+      ...windows()
     }
     const ad = staticAd(sensors.facts, this.#sample, this.#hardware()?.report, own)
     const key = JSON.stringify(ad)
@@ -433,6 +455,13 @@ export class Member {
     if (this.#report?.json !== json) this.#report = { json, ...readReport(json) }
     return { report: this.#report.report, error: this.#report.error, ageMs }
   }
+}
+
+/** Programs with windows: whether they can run here, and which are installed. */
+function windows(): Pick<OwnStatic, 'displays' | 'apps' | 'lacks'> {
+  const parts = displayParts()
+  if ('missing' in parts) return { lacks: { displays: parts.missing } }
+  return { displays: true, apps: [...applications().values()].map(({ id, name }) => [id, name]), lacks: {} }
 }
 
 function givenBy({ offer, witness }: Config, sample: Sample): { cpuMilli: number; memoryBytes: number } {

@@ -23,10 +23,10 @@ import { Belonging } from './belonging.ts'
 import type { Entry } from './belonging.ts'
 import { BLOB_MAX_BYTES } from './blob-transfer.ts'
 import type { Config } from './config.ts'
-import type { Attachment, AttachOptions, Change, Created, Ledger, PeerApi, Principal } from './http/api.ts'
+import type { Attachment, AttachOptions, Change, Created, DisplayLine, Ledger, PeerApi, Principal } from './http/api.ts'
 import { createDoors } from './http/doors.ts'
 import type { Doors } from './http/doors.ts'
-import type { EventView, NodeDetail, NodeView, SessionView, StatusView, TieView } from './http/views.ts'
+import type { AppsView, EventView, NodeDetail, NodeView, SessionView, StatusView, TieView } from './http/views.ts'
 import { pageFolder, programVersion } from './install/layout.ts'
 import { noticesOf } from './notices.ts'
 import { ownNames } from './renewal.ts'
@@ -145,6 +145,7 @@ export class PeerProcess implements PeerApi {
       }
     })
     this.#desk = new SessionDesk({
+      dataDir,
       active: () => this.#belonging.active(),
       blobs: this.#blobs,
       host: this.#host,
@@ -230,6 +231,10 @@ export class PeerProcess implements PeerApi {
     })
   }
 
+  apps(): AppsView {
+    return this.#belonging.active().apps()
+  }
+
   sessions(): SessionView[] {
     return this.#belonging.member?.sessions() ?? []
   }
@@ -263,6 +268,9 @@ export class PeerProcess implements PeerApi {
   }
   async discardForks(id: string, who: Principal): Promise<SessionView> {
     return await this.#desk.discardForks(id, who)
+  }
+  async display(id: string): Promise<DisplayLine> {
+    return await this.#desk.display(id)
   }
   async attach(id: string, options: AttachOptions): Promise<Attachment> {
     return await this.#desk.attach(id, options)

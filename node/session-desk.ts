@@ -8,12 +8,14 @@ import type { PeerHost } from './adapters/host.ts'
 import { blobSources, watchSession } from './attachment.ts'
 import type { WatchOptions } from './attachment.ts'
 import { BLOB_MAX_BYTES, fetchBlob, findBlob } from './blob-transfer.ts'
-import type { Attachment, Created, Principal } from './http/api.ts'
+import { openDisplay } from './display-transfer.ts'
+import type { Attachment, Created, DisplayLine, Principal } from './http/api.ts'
 import type { SessionView } from './http/views.ts'
 import type { Member } from './member.ts'
 import { specOf } from './session-spec.ts'
 
 interface Parts {
+  dataDir: string
   /** Throws NOT_ACTIVE while this PC is in no mesh. */
   active(): Member
   blobs: BlobCache
@@ -80,6 +82,11 @@ export class SessionDesk {
       member.peer.sessions.discardForks(record.id, (error) => (error === undefined ? resolve() : reject(error)))
     })
     return member.sessionView(record)
+  }
+
+  async display(id: string): Promise<DisplayLine> {
+    const { peer } = this.#parts.active()
+    return await openDisplay(peer, this.#parts.dataDir, await this.#record(id))
   }
 
   async attach(id: string, options: WatchOptions): Promise<Attachment> {

@@ -1,24 +1,29 @@
 /** What a door was asked to run, as the session that the mesh is asked for. */
-import { z } from 'zod'
 import { MeshError } from '../protocols/errors.ts'
+import { LAUNCHERS } from '../protocols/ports.ts'
+import { partsOfUri } from '../protocols/session/index.ts'
 import type { SessionSpec, SpecInput } from '../protocols/session/index.ts'
 import type { Principal } from './http/api.ts'
 
-const Scheme = z.string().regex(/^(exec|shell):/)
+/** Of a display until somebody looks at it. */
+const DISPLAY = { width: 1024, height: 640 }
 
 /** The session that was asked for; throws BAD_REQUEST or DENIED in words for the one who asked. */
 export function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
-  if (!Scheme.safeParse(input.app_uri).success) {
+  const { scheme } = partsOfUri(input.app_uri)
+  if (!LAUNCHERS.some((launcher) => launcher === scheme)) {
     throw new MeshError(
       'BAD_REQUEST',
-      `"${input.app_uri.slice(0, 60)}" names no launcher; there are exec: (a program) and shell: (a command line)`
+      `"${input.app_uri.slice(0, 60)}" names no launcher; there are exec: (a program), shell: (a command line) and app: (an installed application)`
     )
   }
+  const display = input.display ?? (scheme === 'app' ? DISPLAY : undefined)
   if (input.gpu_units > 0) throw new MeshError('BAD_REQUEST', 'gpu_units: GPUs cannot be granted yet; leave it out')
   if (input.user_id !== undefined && input.user_id !== who.name && who.role !== 'admin') {
     throw new MeshError('DENIED', `${who.name} cannot start sessions for ${input.user_id}`)
   }
   mustFitArray(input)
+  if (display !== undefined) mustFitDisplay(input)
   const { constraints } = input
   return {
     appUri: input.app_uri,
@@ -37,8 +42,16 @@ export function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
     ...(input.array === undefined ? {} : { array: input.array }),
     stdin: input.stdin || input.terminal !== undefined,
     ...(input.terminal === undefined ? {} : { terminal: input.terminal }),
+    ...(display === undefined ? {} : { display }),
     ...(input.inputs === undefined ? {} : { input: input.inputs })
   }
+}
+
+function mustFitDisplay({ array, terminal }: SpecInput): void {
+  if (array !== undefined)
+    throw new MeshError('BAD_REQUEST', 'array: the tasks of an array have no windows; run each by itself to see them')
+  if (terminal !== undefined)
+    throw new MeshError('BAD_REQUEST', 'terminal: a session has a terminal or windows, not both')
 }
 
 function mustFitArray({ kind, array, mode, stdin, terminal }: SpecInput): void {

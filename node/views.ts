@@ -2,7 +2,7 @@
 import type { AdDynamic, AdStatic } from '../protocols/gossip/index.ts'
 import type { Member } from '../protocols/membership/index.ts'
 import type { AdView, Right } from '../protocols/peer/index.ts'
-import { survivesRunner } from '../protocols/session/index.ts'
+import { partsOfUri, survivesRunner } from '../protocols/session/index.ts'
 import type { SessionRecord } from '../protocols/session/index.ts'
 import type { NodeView, Reading, SessionView, StrictView } from './http/views.ts'
 
@@ -48,6 +48,7 @@ export function nodeView(member: Member, ad: AdView | undefined, context: NodeCo
     netRxBytesPerS: read.dynamic('rxBytesPerS', (d) => d.rxBytesPerS),
     netTxBytesPerS: read.dynamic('txBytesPerS', (d) => d.txBytesPerS),
     gpus: read.fixed('gpus', (f) => (f.gpus.length > 0 ? f.gpus : undefined)),
+    displays: read.fixed('displays', (f) => f.displays),
     temperatureC: read.dynamic('temperatureC', (d) => d.temperatureC),
     battery: read.dynamic(
       'battery',
@@ -131,6 +132,7 @@ export function sessionView(
     restart: spec.restart,
     mode: spec.mode ?? 'available',
     terminal: spec.terminal !== undefined,
+    display: spec.display !== undefined,
     priority: spec.class ?? 2,
     tasks: tasksView(record),
     strict: spec.mode === 'strict' ? strictView(record, awaits) : null,
@@ -170,7 +172,7 @@ function lossInWords(record: SessionRecord, runner: string, awaits: readonly str
 
 /** As a person would type it, at most 200 characters. */
 export function commandOf(record: SessionRecord): string {
-  const program = record.spec.appUri.replace(/^(exec|shell):(\/\/)?/, '')
+  const program = partsOfUri(record.spec.appUri).rest
   const words = [program, ...record.spec.args].map((word) =>
     /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
   )

@@ -192,11 +192,23 @@ export interface TerminalSpec {
   required: boolean
 }
 
+/** Pixels, across and down, of a display at most. */
+export const DISPLAY_MAX = 8192
+
+/** A program with windows: it gets a display of its own, of this many pixels until somebody who looks at it has another. */
+export interface DisplaySpec {
+  width: number
+  height: number
+}
+
+export const LAUNCHERS = ['exec', 'shell', 'app'] as const
+export type Launcher = (typeof LAUNCHERS)[number]
+
 export interface RunOrder {
   session: SessionId
   epoch: number
-  launcher: 'exec' | 'shell'
-  /** exec: program and arguments. shell: one command line. */
+  launcher: Launcher
+  /** exec: program and arguments. shell: one command line. app: an installed application by its id, and files to open. */
   argv: readonly string[]
   env: Readonly<Record<string, string>>
   /** Folder inside the unpacked input in which the program starts; '' is its top. Without `input`, an absolute path or '' for an empty folder of its own. */
@@ -205,6 +217,7 @@ export interface RunOrder {
   /** True while somebody is attached who will send input; else stdin is at its end from the start. */
   stdin: boolean
   terminal?: TerminalSpec
+  display?: DisplaySpec
   /** It is a task of that array, and sees the array's id for its session's. */
   partOf?: SessionId
   cpuMilli: number

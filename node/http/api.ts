@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream'
 import type { TerminalSize } from '../terminal-size.ts'
 import type { SpecInput } from '../../protocols/session/index.ts'
-import type { EventView, NodeDetail, NodeView, SessionView, StatusView, TieView } from './views.ts'
+import type { AppsView, EventView, NodeDetail, NodeView, SessionView, StatusView, TieView } from './views.ts'
 
 export type Role = 'admin' | 'user' | 'viewer'
 
@@ -36,6 +36,14 @@ export interface Attachment {
   ended: Promise<SessionView>
   /** Progress in words while waiting ("placing", "moved to den"), for stderr of a person. */
   onProgress(listener: (text: string) => void): void
+  close(): void
+}
+
+/** One who looks at a display: what it sends, what is sent to it, and its end. */
+export interface DisplayLine {
+  source: AsyncIterable<Uint8Array>
+  /** Resolves when more may follow. Rejects PEER_UNREACHABLE. */
+  write(bytes: Uint8Array): Promise<void>
   close(): void
 }
 
@@ -73,6 +81,8 @@ export interface PeerApi {
   node(id: string): Promise<NodeDetail>
   /** Where the pages of the other live members are (HTTPS): there a page goes on when this peer dies. */
   pages(): { peerId: string; name: string; url: string }[]
+  /** Programs with windows, and where they are installed. */
+  apps(): AppsView
   /** A view is never changed, but replaced. */
   sessions(): SessionView[]
   /** From a keeper. `id` may be an unambiguous beginning (6 digits or more). UNKNOWN_SESSION otherwise. */
@@ -94,6 +104,8 @@ export interface PeerApi {
   discardForks(id: string, who: Principal): Promise<SessionView>
   /** `from`: log offset, 0 is the oldest kept. */
   attach(id: string, options: AttachOptions): Promise<Attachment>
+  /** The windows of a session. Rejects BAD_REQUEST where it has none. */
+  display(id: string): Promise<DisplayLine>
   hasBlob(hash: string): boolean
   /** Streams to the blob cache; rejects when the content is not of that hash or longer than allowed. */
   putBlob(hash: string, content: Readable): Promise<{ bytes: number }>

@@ -13,6 +13,7 @@ import { authRoutes } from './auth-routes.ts'
 import { blobRoutes } from './blob-routes.ts'
 import { zodController } from './compilers.ts'
 import type { App, Context } from './context.ts'
+import { displayRoute } from './display.ts'
 import { docsRoutes } from './docs-routes.ts'
 import { errorHandler } from './errors.ts'
 import { guard } from './guard.ts'
@@ -64,6 +65,7 @@ export async function buildApp(context: Context, options: AppOptions): Promise<A
   statusRoutes(app, context)
   sessionRoutes(app, context)
   attachRoute(app, context)
+  displayRoute(app, context)
   blobRoutes(app, context)
   meshRoutes(app, context, options.ca)
   authRoutes(app, context)

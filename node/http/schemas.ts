@@ -89,6 +89,7 @@ export const NodeBody = z.object({
   netRxBytesPerS: reading(z.number()),
   netTxBytesPerS: reading(z.number()),
   gpus: reading(z.array(z.string())),
+  displays: reading(z.boolean()),
   temperatureC: reading(z.number()),
   battery: reading(z.string()),
   bootedAtMs: reading(z.number()),
@@ -171,6 +172,7 @@ export const SessionBody = z.object({
   restart: z.string(),
   mode: z.enum(['available', 'strict']),
   terminal: z.boolean(),
+  display: z.boolean(),
   priority: z.number(),
   tasks: z
     .object({ total: count, done: count, failed: count, running: count, failing: z.array(z.number()) })
@@ -191,6 +193,11 @@ export const SessionBody = z.object({
   startedAt: z.number().nullable(),
   endedAt: z.number().nullable(),
   history: z.array(z.object({ at: z.number(), state, by: z.string(), cause: z.string() }))
+})
+
+export const AppsBody = z.object({
+  apps: z.array(z.object({ id: z.string(), name: z.string(), nodes: z.array(z.string()) })),
+  without: z.array(z.object({ peerId: z.string(), name: z.string(), why: z.string() }))
 })
 
 export const TieBody = z.object({

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { who } from './context.ts'
 import type { App, Context } from './context.ts'
-import { EventBody, NodeBody, NodeDetailBody, NodeId, StatusBody } from './schemas.ts'
+import { AppsBody, EventBody, NodeBody, NodeDetailBody, NodeId, StatusBody } from './schemas.ts'
 
 export function healthHandler({ api }: Context) {
   return (): { status: number; body: { state: string } } => {
@@ -38,6 +38,14 @@ export function statusRoutes(app: App, context: Context): void {
       schema: { summary: 'All PCs of the mesh', tags: ['nodes'], response: { 200: z.array(NodeBody) } }
     },
     () => api.nodes()
+  )
+  app.get(
+    '/api/v1/apps',
+    {
+      config: { access: 'viewer' },
+      schema: { summary: 'Programs with windows, and where they are', tags: ['nodes'], response: { 200: AppsBody } }
+    },
+    () => api.apps()
   )
   app.get(
     '/api/v1/nodes/:id',

@@ -97,6 +97,8 @@ export interface NodeView {
   netRxBytesPerS: Reading<number>
   netTxBytesPerS: Reading<number>
   gpus: Reading<string[]>
+  /** Programs with windows can run there. */
+  displays: Reading<boolean>
   temperatureC: Reading<number>
   battery: Reading<string>
   bootedAtMs: Reading<number>
@@ -147,6 +149,13 @@ export interface NodeDetail extends NodeView {
   hardwareMissing: string | null
 }
 
+export interface AppsView {
+  /** By name. `nodes`: peer ids of the PCs that have it and can be reached. */
+  apps: { id: string; name: string; nodes: string[] }[]
+  /** PCs that are here and cannot show windows of programs, and why. */
+  without: { peerId: string; name: string; why: string }[]
+}
+
 export interface SessionView {
   id: string
   state: SessionState
@@ -171,6 +180,8 @@ export interface SessionView {
   mode: 'available' | 'strict'
   /** It runs in a terminal, where its PC has one. */
   terminal: boolean
+  /** It has windows, seen over /sessions/{id}/display. */
+  display: boolean
   /** Where there is no room, class 0 goes first and 4 last. */
   priority: number
   /** Of an array: how far it has come. `failing`: numbers of failed tasks as pairs of from and to, the first of them. */

@@ -11,7 +11,13 @@ import type { Sample } from './sensors.ts'
 import type { Facts } from './source.ts'
 
 /** What the peer knows of itself and no sensor does. */
-export type OwnStatic = Pick<AdStatic, 'labels' | 'name' | 'version' | 'urls' | 'offer' | 'witness' | 'tlsFingerprint'>
+export type OwnStatic = Pick<
+  AdStatic,
+  'labels' | 'name' | 'version' | 'urls' | 'offer' | 'witness' | 'tlsFingerprint' | 'displays' | 'apps'
+> & {
+  /** Why a part of it is absent. */
+  lacks?: Record<string, string>
+}
 export type OwnDynamic = Pick<AdDynamic, 'granted' | 'paused' | 'draining' | 'sessions' | 'usedBy'>
 
 /** What the PC could give at most, as this program may use it (control groups and CPU sets count). */
@@ -22,7 +28,12 @@ export function capacityOf(sample: Sample): { cpuMilli: number; memoryBytes: num
   }
 }
 
-export function staticAd(facts: Facts, sample: Sample, hardware: HardwareReport | undefined, own: OwnStatic): AdStatic {
+export function staticAd(
+  facts: Facts,
+  sample: Sample,
+  hardware: HardwareReport | undefined,
+  { lacks = {}, ...own }: OwnStatic
+): AdStatic {
   const { cpuMilli, memoryBytes } = capacityOf(sample)
   const model = valueOf(facts.cpuModel)
   return {
@@ -32,7 +43,7 @@ export function staticAd(facts: Facts, sample: Sample, hardware: HardwareReport 
     cores: Math.max(1, Math.round(cpuMilli / 1000)),
     memoryBytes,
     gpus: graphicsNames(hardware),
-    missing: reasons(facts, sample, hardware),
+    missing: { ...reasons(facts, sample, hardware), ...mapped(lacks, (why) => cut(why, 120)) },
     ...own
   }
 }
@@ -102,5 +113,8 @@ function rounded(reading: Reading<number>, digits: number): number | undefined {
   const number = valueOf(reading)
   return number === undefined ? undefined : Math.round(number * 10 ** digits) / 10 ** digits
 }
+
+const mapped = (record: Record<string, string>, to: (text: string) => string): Record<string, string> =>
+  Object.fromEntries(Object.entries(record).map(([key, text]) => [key, to(text)]))
 
 const cut = (text: string, chars: number): string => (text.length <= chars ? text : `${text.slice(0, chars - 1)}…`)

@@ -22,6 +22,15 @@ export function sessiondSocket(dataDir: string, platform = process.platform): st
   return join(privateFolder(), `sd-${name}.sock`)
 }
 
+/** Where the display of a run is looked at; makes the folder it stands in when that is not the run's own. */
+export function displaySocket(dataDir: string, session: string, epoch: number): string {
+  const data = resolve(dataDir)
+  const beside = join(data, 'runs', session, String(epoch), 'display.sock')
+  if (Buffer.byteLength(beside) <= SOCKET_PATH_MAX) return beside
+  const name = createHash('sha256').update(`${data}\0${session}\0${epoch}`).digest('hex').slice(0, 16)
+  return join(privateFolder(), `display-${name}.sock`)
+}
+
 /** A folder only this user may enter, in the runtime folder of the login or the temporary folder. */
 function privateFolder(): string {
   const uid = process.getuid?.() ?? 0

@@ -4,14 +4,17 @@
  */
 import { join } from 'node:path'
 import { MeshError } from '../../protocols/errors.ts'
-import type { ChildReport, Exit, RunOrder } from '../../protocols/ports.ts'
+import type { ChildReport, DisplaySpec, Exit, RunOrder } from '../../protocols/ports.ts'
 import { encodeSize, smallestOf } from '../terminal-size.ts'
 import type { TerminalSize } from '../terminal-size.ts'
+import { displaySocket } from './address.ts'
 import { Child } from './child.ts'
 import type { ChildEnd } from './child.ts'
 import type { SessiondConfig } from './config.ts'
 import { runMark } from './environment.ts'
+import { onDisplay } from './displays.ts'
 import { LAUNCHERS } from './launchers/index.ts'
+import type { Launch } from './launchers/index.ts'
 import { LogWriter } from './log-writer.ts'
 import type { Mirrors } from './mirrors.ts'
 import { os } from './os/index.ts'
@@ -144,7 +147,8 @@ export class Run {
     const open = terminalFor(order)
     const pipesEnv = { ...this.#context.environment, ...order.env, ...own }
     const env = open === undefined ? pipesEnv : terminalEnv(pipesEnv, order.env.TERM)
-    const launch = await LAUNCHERS[order.launcher](order.argv, { cwd, env })
+    const program = await LAUNCHERS[order.launcher](order.argv, { cwd, env })
+    const launch = order.display === undefined ? program : this.#onDisplay(program, order.display, folder)
     this.#note.command = order.argv.join(' ').slice(0, 200)
     writeNoteNow(config.dataDir, this.#note)
     const lagBytes = open === undefined ? config.logLagBytes : Math.min(TERMINAL_LAG_BYTES, config.logLagBytes)
@@ -180,6 +184,12 @@ export class Run {
       await noted
       await this.#finish(end)
     })
+  }
+
+  #onDisplay(program: Launch, display: DisplaySpec, folder: string): Launch {
+    const { session, epoch } = this.key
+    const socket = displaySocket(this.#context.config.dataDir, session, epoch)
+    return onDisplay(program, display, socket, join(folder, 'display'))
   }
 
   /** The last moment before the program runs: whatever happened while its folder was unpacked counts. */

@@ -5,7 +5,7 @@
  */
 import { decodeCbor, encodeCbor } from '../../protocols/codec.ts'
 import { MeshError } from '../../protocols/errors.ts'
-import { TERMINAL_MAX } from '../../protocols/ports.ts'
+import { DISPLAY_MAX, LAUNCHERS, TERMINAL_MAX } from '../../protocols/ports.ts'
 import type { ChildReport, Exit, RunOrder, SessionId } from '../../protocols/ports.ts'
 
 /** Changes when either side would misread the other. */
@@ -137,19 +137,20 @@ export function checkRunKey(value: { session?: unknown; epoch?: unknown }): asse
 export function checkOrder(value: unknown): asserts value is RunOrder {
   checkRunKey((value ?? {}) as object)
   const order = value as Partial<Record<keyof RunOrder, unknown>>
-  const bad =
-    order.launcher !== 'exec' && order.launcher !== 'shell'
-      ? 'launcher'
-      : !isTexts(order.argv) || order.argv.length === 0 || order.argv[0] === ''
-        ? 'argv'
-        : order.env === null || typeof order.env !== 'object' || !isTexts(Object.entries(order.env).flat())
-          ? 'env'
-          : !isTexts([order.cwd])
-            ? 'cwd'
-            : typeof order.stdin !== 'boolean'
-              ? 'stdin'
-              : order.terminal !== undefined && !isTerminal(order.terminal)
-                ? 'terminal'
+  const bad = !LAUNCHERS.some((one) => one === order.launcher)
+    ? 'launcher'
+    : !isTexts(order.argv) || order.argv.length === 0 || order.argv[0] === ''
+      ? 'argv'
+      : order.env === null || typeof order.env !== 'object' || !isTexts(Object.entries(order.env).flat())
+        ? 'env'
+        : !isTexts([order.cwd])
+          ? 'cwd'
+          : typeof order.stdin !== 'boolean'
+            ? 'stdin'
+            : order.terminal !== undefined && !isTerminal(order.terminal)
+              ? 'terminal'
+              : order.display !== undefined && !isDisplay(order.display)
+                ? 'display'
                 : order.input !== undefined && !isBlob(order.input)
                   ? 'input'
                   : order.partOf !== undefined && !isTexts([order.partOf])
@@ -169,6 +170,13 @@ function isTexts(value: unknown): value is string[] {
 function isTerminal(value: unknown): boolean {
   const { columns, rows, required } = (value ?? {}) as Record<string, unknown>
   return isExtent(columns) && isExtent(rows) && typeof required === 'boolean'
+}
+
+function isDisplay(value: unknown): boolean {
+  const { width, height } = (value ?? {}) as Record<string, unknown>
+  return [width, height].every(
+    (side) => Number.isSafeInteger(side) && (side as number) >= 1 && (side as number) <= DISPLAY_MAX
+  )
 }
 
 export function isExtent(value: unknown): value is number {

@@ -10,6 +10,9 @@ const Count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 const Text = (chars: number) => z.string().max(chars)
 const Share = z.object({ cpuMilli: Count, memoryBytes: Count })
 
+/** A PC with more shows the first of them. */
+export const APPS_MAX = 256
+
 export const AdStatic = z.object({
   os: Text(120),
   arch: Text(32),
@@ -26,6 +29,13 @@ export const AdStatic = z.object({
   offer: Share,
   /** It keeps records and votes, and runs nothing: the third of two PCs. */
   witness: z.boolean().optional(),
+  /** Programs with windows can run here. Absent: why not is said under `displays` in `missing`. */
+  displays: z.boolean().optional(),
+  /** The applications that are installed here: id and name, sorted by id. */
+  apps: z
+    .array(z.tuple([Text(64), Text(80)]))
+    .max(APPS_MAX)
+    .optional(),
   /** SHA-256 of its TLS certificate, hex. */
   tlsFingerprint: Text(128),
   /** Field of the dynamic half -> why it cannot be read here. */
@@ -77,6 +87,8 @@ const STATIC_KEYS = {
   urls: 'u',
   offer: 'f',
   witness: 'w',
+  displays: 'd',
+  apps: 'p',
   tlsFingerprint: 't',
   missing: 'x'
 } as const satisfies Record<keyof AdStatic, string>

@@ -12,6 +12,7 @@ export {
   AdDynamic,
   adPauseMs,
   AdStatic,
+  APPS_MAX,
   decodeAdDynamic,
   decodeAdStatic,
   encodeAdDynamic,

@@ -7,7 +7,7 @@
 import type { PeerId, SessionId } from '../ports.ts'
 import { choose, explain, grant } from '../placement/index.ts'
 import type { Admission, Ask, Choice, SchedFrame } from '../placement/index.ts'
-import { TAKEOVER_AFTER_MS } from '../session/index.ts'
+import { partsOfUri, TAKEOVER_AFTER_MS } from '../session/index.ts'
 import type { SessionRecord, Why } from '../session/index.ts'
 import type { PeerContext } from './context.ts'
 import type { Worker } from './worker.ts'
@@ -392,6 +392,7 @@ export class Placer {
 }
 
 function askOf({ spec, submitter, tried }: SessionRecord): Ask {
+  const { scheme, rest } = partsOfUri(spec.appUri)
   return {
     cpuMilli: spec.cpuMilli,
     memoryBytes: spec.memoryBytes,
@@ -399,6 +400,8 @@ function askOf({ spec, submitter, tried }: SessionRecord): Ask {
     ...(spec.on === undefined ? {} : { on: spec.on }),
     ...(spec.notOn === undefined ? {} : { notOn: spec.notOn }),
     ...(spec.input === undefined ? {} : { near: submitter }),
+    ...(spec.display === undefined ? {} : { display: true }),
+    ...(scheme === 'app' ? { app: rest } : {}),
     exclude: new Map(tried.map(({ peer, why }) => [peer, `could not start it: ${why}`]))
   }
 }

@@ -33,6 +33,8 @@ export interface AdView {
 
 interface Ad extends AdView {
   readonly peer: PeerId
+  /** Ids of the applications there. */
+  apps?: ReadonlySet<string>
   /** The view has not been told of it. */
   isNew: boolean
 }
@@ -117,8 +119,10 @@ export class Readings {
   came(topic: 'ad.s' | 'ad.d', found: Entry): void {
     const { author: peer } = found
     const ad = this.#adOf(peer)
-    if (topic === 'ad.s') ad.static = decodeAdStatic(found.body)
-    else {
+    if (topic === 'ad.s') {
+      ad.static = decodeAdStatic(found.body)
+      if (ad.static.apps !== undefined) ad.apps = new Set(ad.static.apps.map(([id]) => id))
+    } else {
       ad.dynamic = decodeAdDynamic(found.body)
       ad.at = this.#parts.clock.mono()
     }
@@ -172,7 +176,9 @@ export class Readings {
       grantedMemoryBytes: dynamic?.granted.memoryBytes ?? 0,
       busy: dynamic?.cpu ?? Number.NaN,
       at: ad.at,
-      labels: ad.static.labels
+      labels: ad.static.labels,
+      displays: ad.static.displays ?? false,
+      apps: ad.apps
     })
   }
 

@@ -1,6 +1,6 @@
 /** What is known of every session of the mesh: the newest summary of each, and the events a person reads of them. */
 import type { Crypto, PeerId, SessionId } from '../ports.ts'
-import { compareVersion, isForceGenuine } from '../session/index.ts'
+import { compareVersion, isForceGenuine, partsOfUri } from '../session/index.ts'
 import type { ForceTakeover, SessionRecord } from '../session/index.ts'
 import type { Journal } from './journal.ts'
 
@@ -37,7 +37,7 @@ export class Summaries {
   }
 
   #sessionEvent(record: SessionRecord): void {
-    const line = [record.spec.appUri.replace(/^(exec|shell):(\/\/)?/, ''), ...record.spec.args].join(' ')
+    const line = [partsOfUri(record.spec.appUri).rest, ...record.spec.args].join(' ')
     const command = line.length > COMMAND_CHARS ? `${line.slice(0, COMMAND_CHARS - 1)}…` : line
     const where = record.runner === undefined ? '' : ` on ${this.#nameOf(record.runner)}`
     const say = (text: string, level: 'info' | 'warn' = 'info'): void =>

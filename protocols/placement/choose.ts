@@ -5,7 +5,7 @@
 import { adPauseMs } from '../gossip/index.ts'
 import type { PeerId } from '../ports.ts'
 import type { Why } from '../session/index.ts'
-import { ALIVE, DRAINING, PAUSED } from './view.ts'
+import { ALIVE, DISPLAYS, DRAINING, PAUSED } from './view.ts'
 import type { PlacementView } from './view.ts'
 
 export interface Ask {
@@ -16,6 +16,10 @@ export interface Ask {
   /** Peer id or name. */
   on?: string
   notOn?: string
+  /** It has windows. */
+  display?: boolean
+  /** Id of the application that must be installed there. */
+  app?: string
   /** Has the input files already. */
   near?: PeerId
   exclude?: ReadonlyMap<PeerId, string>
@@ -123,6 +127,8 @@ const WORDS = {
     const has = view.labels[i]![key]
     return has === undefined ? `no label ${key}` : `label ${key} is ${has}`
   },
+  noApp: (_view, _, ask) => `${ask.app!} is not installed there`,
+  noDisplays: () => 'it cannot show windows of programs (its page says what is missing)',
   offersCpu: (view, i) => `offers ${cores(view.offerCpu[i]!)} cores`,
   offersMemory: (view, i) => `offers ${gib(view.offerMemory[i]!)} GiB memory`,
   freeCpu: (view, i) => `only ${cores(Math.max(0, view.freeCpu[i]!))} cores free`,
@@ -143,6 +149,8 @@ function obstacle(view: PlacementView, i: number, ask: Ask, now: number): Words 
   if ((flags & PAUSED) !== 0) return () => 'paused by its owner'
   if ((flags & DRAINING) !== 0) return () => 'going down'
   if (wrongLabel(view, i, ask) !== undefined) return WORDS.label
+  if (ask.app !== undefined && !view.apps[i]!.has(ask.app)) return WORDS.noApp
+  if (ask.display === true && (flags & DISPLAYS) === 0) return WORDS.noDisplays
   if (now - view.at[i]! > 10 * staleMs(view)) return () => 'no recent reading from it'
   if (view.offerCpu[i]! < ask.cpuMilli) return WORDS.offersCpu
   if (view.offerMemory[i]! < ask.memoryBytes) return WORDS.offersMemory

@@ -17,16 +17,24 @@ export interface ViewRow {
   /** Clock.mono() when the reading arrived; -Infinity: never. */
   at: number
   labels: Readonly<Record<string, string>>
+  /** Programs with windows can run there. */
+  displays?: boolean
+  /** Ids of its applications. */
+  apps?: ReadonlySet<string> | undefined
 }
 
 export const ALIVE = 1
 export const PAUSED = 2
 export const DRAINING = 4
+export const DISPLAYS = 8
+
+const NO_APPS: ReadonlySet<string> = new Set()
 
 export class PlacementView {
   readonly peers: PeerId[] = []
   readonly names: string[] = []
   readonly labels: Readonly<Record<string, string>>[] = []
+  readonly apps: ReadonlySet<string>[] = []
   readonly index = new Map<PeerId, number>()
   flags = new Uint8Array(16)
   offerCpu = new Float64Array(16)
@@ -48,11 +56,17 @@ export class PlacementView {
       this.peers.push(row.peer)
       this.names.push(row.name)
       this.labels.push(row.labels)
+      this.apps.push(NO_APPS)
       if (i >= this.flags.length) this.#grow()
     }
     this.names[i] = row.name
     this.labels[i] = row.labels
-    this.flags[i] = (row.alive ? ALIVE : 0) | (row.paused ? PAUSED : 0) | (row.draining ? DRAINING : 0)
+    this.apps[i] = row.apps ?? NO_APPS
+    this.flags[i] =
+      (row.alive ? ALIVE : 0) |
+      (row.paused ? PAUSED : 0) |
+      (row.draining ? DRAINING : 0) |
+      (row.displays === true ? DISPLAYS : 0)
     this.offerCpu[i] = row.offerCpuMilli
     this.offerMemory[i] = row.offerMemoryBytes
     this.freeCpu[i] = row.offerCpuMilli - row.grantedCpuMilli
@@ -78,12 +92,14 @@ export class PlacementView {
       this.peers[i] = moved
       this.names[i] = this.names[last]!
       this.labels[i] = this.labels[last]!
+      this.apps[i] = this.apps[last]!
       this.index.set(moved, i)
       for (const column of this.#columns()) column[i] = column[last]!
     }
     this.peers.pop()
     this.names.pop()
     this.labels.pop()
+    this.apps.pop()
     this.index.delete(peer)
   }
 

@@ -1,6 +1,7 @@
 export {
   compareVersion,
   FINAL_STATES,
+  partsOfUri,
   RECORD_MAX_BYTES,
   RESTARTS,
   SpecInput,

@@ -3,8 +3,8 @@
  * (epoch, seq, owner); `desired: stop` beats `run` at any version (PROTOCOLS.md 2.4.4).
  */
 import { z } from 'zod'
-import { TERMINAL_MAX } from '../ports.ts'
-import type { BlobRef, PeerId, SessionId, TerminalSpec } from '../ports.ts'
+import { DISPLAY_MAX, TERMINAL_MAX } from '../ports.ts'
+import type { BlobRef, DisplaySpec, PeerId, SessionId, TerminalSpec } from '../ports.ts'
 import type { ForceTakeover } from './force.ts'
 import { TASKS_MAX } from './task-set.ts'
 
@@ -35,7 +35,7 @@ export type Restart = (typeof RESTARTS)[number]
 
 /** What a person asks for. Immutable once accepted. */
 export interface SessionSpec {
-  /** `exec:` program and args, or `shell:` one line. */
+  /** `exec:` program and args, `shell:` one line, or `app:` an installed application. */
   appUri: string
   args: readonly string[]
   env: Readonly<Record<string, string>>
@@ -58,7 +58,15 @@ export interface SessionSpec {
   stdin: boolean
   /** It runs in a terminal. */
   terminal?: TerminalSpec
+  /** It has windows, and runs where they can be shown. */
+  display?: DisplaySpec
   input?: BlobRef
+}
+
+/** `scheme:rest`, where `scheme://rest` says the same. */
+export function partsOfUri(appUri: string): { scheme: string; rest: string } {
+  const colon = appUri.indexOf(':')
+  return { scheme: appUri.slice(0, colon), rest: appUri.slice(colon + 1).replace(/^\/\//, '') }
 }
 
 export interface Why {
@@ -180,6 +188,10 @@ export const SpecInput = z.object({
       rows: z.number().int().min(1).max(TERMINAL_MAX),
       required: z.boolean().default(true)
     })
+    .optional(),
+  /** A display of its own, of this size until somebody who looks at it has another. An `app:` has one in any case. */
+  display: z
+    .object({ width: z.number().int().min(1).max(DISPLAY_MAX), height: z.number().int().min(1).max(DISPLAY_MAX) })
     .optional(),
   /** Same nonce from the same peer: same session, whatever is repeated. */
   nonce: z

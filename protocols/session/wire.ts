@@ -1,6 +1,6 @@
 /** Plane `reg`: the records of sessions between owners and keepers. A record is at most RECORD_MAX_BYTES. */
 import { z } from 'zod'
-import { TERMINAL_MAX } from '../ports.ts'
+import { DISPLAY_MAX, TERMINAL_MAX } from '../ports.ts'
 import { CHUNK_RANGES_MAX, OVER_RANGES_MAX } from './array.ts'
 import { RESTARTS, STATES } from './record.ts'
 import type { SessionRecord } from './record.ts'
@@ -34,6 +34,9 @@ const Spec = z.looseObject({
       rows: z.int().min(1).max(TERMINAL_MAX),
       required: z.boolean()
     })
+    .optional(),
+  display: z
+    .looseObject({ width: z.int().min(1).max(DISPLAY_MAX), height: z.int().min(1).max(DISPLAY_MAX) })
     .optional(),
   input: z.looseObject(blob).optional()
 })

@@ -9,9 +9,10 @@ import type { AdStatic } from '../../protocols/gossip/index.ts'
 import type { AdView, Peer, Right } from '../../protocols/peer/index.ts'
 import type { PeerId } from '../../protocols/ports.ts'
 import type { SessionRecord, SpecInput, Tie } from '../../protocols/session/index.ts'
-import type { Attachment, Change, Created, Ledger, PeerApi, Principal } from '../../node/http/api.ts'
+import type { Attachment, Change, Created, DisplayLine, Ledger, PeerApi, Principal } from '../../node/http/api.ts'
 import type { Simulation } from '../../node/http/simulation-routes.ts'
 import type {
+  AppsView,
   EventView,
   NodeDetail,
   NodeView,
@@ -206,6 +207,12 @@ export class SimApi implements PeerApi {
 
   async attach(): Promise<Attachment> {
     throw notSimulated('the output of a program')
+  }
+  async display(): Promise<DisplayLine> {
+    throw notSimulated('the windows of a program')
+  }
+  apps(): AppsView {
+    return { apps: [], without: [] }
   }
   hasBlob(): boolean {
     return false

@@ -21,6 +21,15 @@ interface Tool {
 }
 
 /** What is driven through terminals, and the Debian packages that have it. */
+/** Programs with windows, and what shows them. */
+export const DISPLAY_PROGRAMS = {
+  Xtigervnc: 'tigervnc-standalone-server',
+  openbox: 'openbox',
+  'dbus-run-session': 'dbus-x11',
+  xcalc: 'x11-apps',
+  mousepad: 'mousepad'
+}
+
 export const TERMINAL_PROGRAMS = { tmux: 'tmux', vim: 'vim', htop: 'htop', top: 'procps', python3: 'python3' }
 
 const TOOLS: Record<'mesh' | 'browser', Tool[]> = {
@@ -35,6 +44,12 @@ const TOOLS: Record<'mesh' | 'browser', Tool[]> = {
     }))
   ],
   browser: [
+    ...Object.entries(DISPLAY_PROGRAMS).map(([name, debian]) => ({
+      name,
+      found: () => onPath(name),
+      debian,
+      without: 'nothing: the tests of windows fail without it'
+    })),
     {
       name: 'Chromium',
       found: browserPath,

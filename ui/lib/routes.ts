@@ -7,11 +7,13 @@ export type Route =
   | { page: 'sessions'; query: URLSearchParams }
   | { page: 'session'; id: string }
   | { page: 'start' }
+  | { page: 'apps'; query: URLSearchParams }
   | { page: 'unknown'; path: string }
 
 export const TABS = [
   { page: 'dashboard', name: 'Dashboard', path: '/', key: 'd' },
   { page: 'nodes', name: 'Nodes', path: '/nodes', key: 'n' },
+  { page: 'apps', name: 'Apps', path: '/apps', key: 'a' },
   { page: 'sessions', name: 'Sessions', path: '/sessions', key: 's' }
 ] as const
 export type Tab = (typeof TABS)[number]['page']
@@ -28,6 +30,7 @@ export function parseRoute(hash: string): Route {
       : second === 'add'
         ? { page: 'add' }
         : { page: 'node', id: second }
+  if (first === 'apps' && second === undefined) return { page: 'apps', query }
   if (first === 'sessions') {
     return second === undefined
       ? { page: 'sessions', query }

@@ -4,8 +4,9 @@ import type { KeyObject } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { MeshError } from '../../../protocols/errors.ts'
 import type { SpecInput } from '../../../protocols/session/index.ts'
-import type { Attachment, Change, Created, Ledger, PeerApi, Principal } from '../../../node/http/api.ts'
+import type { Attachment, Change, Created, DisplayLine, Ledger, PeerApi, Principal } from '../../../node/http/api.ts'
 import type {
+  AppsView,
   EventView,
   NodeDetail,
   NodeView,
@@ -161,6 +162,12 @@ export class MemoryPeer implements PeerApi {
     this.tieNow = { ...this.tieNow, rule, anchor: anchor ?? null }
     return this.tieNow
   }
+  apps(): AppsView {
+    return { apps: [], without: [] }
+  }
+  async display(id: string): Promise<DisplayLine> {
+    throw new MeshError('BAD_REQUEST', `session ${id} has no windows`)
+  }
   async attach(id: string, options: { from: number; follow: boolean; stdin: boolean }): Promise<Attachment> {
     this.#called('attach', id, options)
     const session = await this.session(id)
@@ -305,6 +312,7 @@ export function nodeOf(peerId: string, name: string, self = false): NodeView {
     netRxBytesPerS: missing,
     netTxBytesPerS: missing,
     gpus: missing,
+    displays: missing,
     temperatureC: missing,
     battery: missing,
     bootedAtMs: missing,
@@ -338,6 +346,7 @@ export function sessionOf(id: string, user: string, some: Partial<SessionView> =
     restart: 'no',
     mode: 'available',
     terminal: false,
+    display: false,
     priority: 2,
     tasks: null,
     strict: null,
