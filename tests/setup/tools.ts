@@ -20,7 +20,6 @@ interface Tool {
   without: string
 }
 
-/** What is driven through terminals, and the Debian packages that have it. */
 /** Programs with windows, and what shows them. */
 export const DISPLAY_PROGRAMS = {
   Xtigervnc: 'tigervnc-standalone-server',
@@ -30,6 +29,7 @@ export const DISPLAY_PROGRAMS = {
   mousepad: 'mousepad'
 }
 
+/** What is driven through terminals, and the Debian packages that have it. */
 export const TERMINAL_PROGRAMS = { tmux: 'tmux', vim: 'vim', htop: 'htop', top: 'procps', python3: 'python3' }
 
 const TOOLS: Record<'mesh' | 'browser', Tool[]> = {
