@@ -163,6 +163,8 @@ test('a job that a person had stopped stands on when its shell goes on after a f
   await rig.host.input(session, 1, Buffer.from('sleep 600\n'))
   await eventually(() => childOf(pid) !== undefined)
   const job = childOf(pid)!
+  // Until it is the program itself, the keyboard may still be its shell's, which is deaf to that key.
+  await eventually(() => readFileSync(`/proc/${job}/comm`, 'utf8').trim() === 'sleep')
   await rig.host.input(session, 1, Uint8Array.of(26))
   await eventually(() => seen.text().includes('Stopped'))
   rig.host.freeze(session, 1)
