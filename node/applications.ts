@@ -2,10 +2,11 @@
  * The applications with windows that are installed on this PC, by the entries that its menus are made of (freedesktop.org,
  * "Desktop Entry Specification" 1.5). Their ids are those of the files, without the ending.
  */
-import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, isAbsolute, join, relative } from 'node:path'
 import { APPS_MAX } from '../protocols/gossip/index.ts'
+import { onPath } from './on-path.ts'
 
 export interface Application {
   id: string
@@ -94,24 +95,10 @@ export function parseEntry(id: string, text: string): Application | undefined {
   const name = unescaped(field.get('Name') ?? '').slice(0, NAME_MAX)
   if (field.get('Type') !== 'Application' || exec === undefined || name === '') return undefined
   if (is('NoDisplay') || is('Hidden') || is('Terminal')) return undefined
-  if (field.get('TryExec') !== undefined && !isProgram(field.get('TryExec')!)) return undefined
+  if (field.get('TryExec') !== undefined && onPath(field.get('TryExec')!) === undefined) return undefined
   const [program] = words(unescaped(exec))
-  if (program === undefined || !isProgram(program)) return undefined
+  if (program === undefined || onPath(program) === undefined) return undefined
   return { id, name, comment: unescaped(field.get('Comment') ?? '').slice(0, 2 * NAME_MAX), exec: unescaped(exec) }
-}
-
-function isProgram(program: string): boolean {
-  const paths = isAbsolute(program)
-    ? [program]
-    : (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, program))
-  return paths.some((path) => {
-    try {
-      accessSync(path, constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
 }
 
 /** Its command with these files or addresses in the place of its field codes; after them where it names none. */

@@ -17,21 +17,20 @@ import type { PeerHost } from './adapters/host.ts'
 import { createNetwork } from './adapters/libp2p-network.ts'
 import type { Libp2pNetwork } from './adapters/libp2p-network.ts'
 import type { PeerLog } from './adapters/log.ts'
-import { applications } from './applications.ts'
 import { fetchBlob, serveBlobs } from './blob-transfer.ts'
 import { offerOf } from './config.ts'
 import type { Config } from './config.ts'
 import { serveDisplays } from './display-transfer.ts'
-import type { AppsView, DoorView, NodeDetail, NodeView, SessionView, TieView } from './http/views.ts'
+import type { DoorView, NodeDetail, NodeView, SessionView, TieView } from './http/views.ts'
 import { MinuteHistory, STEP_MS } from './history.ts'
 import { BIP39_ENGLISH, openMembership } from './security/identity.ts'
 import type { Membership } from './security/identity.ts'
 import { Renewal } from './renewal.ts'
 import { capacityOf, dynamicAd, HardwareReport, staticAd } from './sensors/index.ts'
-import type { OwnStatic, Sample, Sensors } from './sensors/index.ts'
-import { displayParts } from './sessiond/displays.ts'
+import type { Sample, Sensors } from './sensors/index.ts'
 import { leaseView, nodeView, sessionView } from './views.ts'
 import { serveWatchers } from './watched.ts'
+import { ownWindows } from './windows.ts'
 
 /** A late timer by this much means that this peer's verdicts about others are worth less for a moment. */
 const LAG_MS = 250
@@ -227,23 +226,6 @@ export class Member {
     return { ...view, ...told }
   }
 
-  /** Of the PCs that are here. */
-  apps(): AppsView {
-    const apps = new Map<string, AppsView['apps'][number]>()
-    const without: AppsView['without'] = []
-    for (const { peer, name, state } of this.peer.members()) {
-      const ad = this.peer.ad(peer)?.static
-      if (ad === undefined || !(peer === this.peer.self || state === 'alive')) continue
-      for (const [id, title] of ad.apps ?? []) {
-        const known = apps.get(id)
-        if (known === undefined) apps.set(id, { id, name: title, nodes: [peer] })
-        else known.nodes.push(peer)
-      }
-      if (ad.displays !== true) without.push({ peerId: peer, name, why: ad.missing.displays ?? 'it does not say why' })
-    }
-    return { apps: [...apps.values()].sort((a, b) => a.name.localeCompare(b.name)), without }
-  }
-
   sessions(): SessionView[] {
     return [...this.peer.summaries()].map((record) => this.sessionView(record))
   }
@@ -377,7 +359,7 @@ export class Member {
       offer: givenBy(config, this.#sample),
       ...(config.witness ? { witness: true } : {}),
       tlsFingerprint: leaf,
-      ...windows()
+      ...ownWindows()
     }
     const ad = staticAd(sensors.facts, this.#sample, this.#hardware()?.report, own)
     const key = JSON.stringify(ad)
@@ -455,13 +437,6 @@ export class Member {
     if (this.#report?.json !== json) this.#report = { json, ...readReport(json) }
     return { report: this.#report.report, error: this.#report.error, ageMs }
   }
-}
-
-/** Programs with windows: whether they can run here, and which are installed. */
-function windows(): Pick<OwnStatic, 'displays' | 'apps' | 'lacks'> {
-  const parts = displayParts()
-  if ('missing' in parts) return { lacks: { displays: parts.missing } }
-  return { displays: true, apps: [...applications().values()].map(({ id, name }) => [id, name]), lacks: {} }
 }
 
 function givenBy({ offer, witness }: Config, sample: Sample): { cpuMilli: number; memoryBytes: number } {

@@ -34,6 +34,7 @@ import { loadDeviceSeed, loadMembership } from './security/identity.ts'
 import { SessionDesk } from './session-desk.ts'
 import { createSensors } from './sensors/index.ts'
 import type { Sensors } from './sensors/index.ts'
+import { appsOf } from './windows.ts'
 
 export interface StartOptions extends Entry {
   config: Config
@@ -232,7 +233,7 @@ export class PeerProcess implements PeerApi {
   }
 
   apps(): AppsView {
-    return this.#belonging.active().apps()
+    return appsOf(this.#belonging.active().peer)
   }
 
   sessions(): SessionView[] {

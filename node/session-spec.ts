@@ -1,12 +1,9 @@
 /** What a door was asked to run, as the session that the mesh is asked for. */
 import { MeshError } from '../protocols/errors.ts'
 import { LAUNCHERS } from '../protocols/ports.ts'
-import { partsOfUri } from '../protocols/session/index.ts'
+import { DISPLAY_USUAL, partsOfUri } from '../protocols/session/index.ts'
 import type { SessionSpec, SpecInput } from '../protocols/session/index.ts'
 import type { Principal } from './http/api.ts'
-
-/** Of a display until somebody looks at it. */
-const DISPLAY = { width: 1024, height: 640 }
 
 /** The session that was asked for; throws BAD_REQUEST or DENIED in words for the one who asked. */
 export function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
@@ -17,7 +14,7 @@ export function specOf(input: SpecInput, who: Principal): Mutable<SessionSpec> {
       `"${input.app_uri.slice(0, 60)}" names no launcher; there are exec: (a program), shell: (a command line) and app: (an installed application)`
     )
   }
-  const display = input.display ?? (scheme === 'app' ? DISPLAY : undefined)
+  const display = input.display ?? (scheme === 'app' ? DISPLAY_USUAL : undefined)
   if (input.gpu_units > 0) throw new MeshError('BAD_REQUEST', 'gpu_units: GPUs cannot be granted yet; leave it out')
   if (input.user_id !== undefined && input.user_id !== who.name && who.role !== 'admin') {
     throw new MeshError('DENIED', `${who.name} cannot start sessions for ${input.user_id}`)

@@ -39,7 +39,7 @@ export async function open(client: Client, command: string[], flags: OpenFlags):
   const body = {
     app_uri: app === undefined ? `exec:${first}` : `app:${app.id}`,
     args,
-    display: { width: 1024, height: 640 },
+    display: {},
     ...(flags.on === undefined ? {} : { constraints: { on: flags.on } })
   }
   const key = { 'idempotency-key': randomBytes(16).toString('hex') }

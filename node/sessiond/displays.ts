@@ -2,11 +2,11 @@
  * Whether programs with windows can run on this PC, and how: a program that is to have a display is started by a program of
  * ours (display/main.ts) that starts the display first and ends with it, so to everybody else it is one child like any other.
  */
-import { accessSync, constants, existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { existsSync } from 'node:fs'
 import { MeshError } from '../../protocols/errors.ts'
 import type { DisplaySpec } from '../../protocols/ports.ts'
 import { programFile } from '../install/layout.ts'
+import { onPath } from '../on-path.ts'
 import type { Launch } from './launchers/index.ts'
 
 /** What is installed is looked at again after this. */
@@ -31,26 +31,14 @@ export function displayParts(): DisplayParts | { missing: string } {
 
 function look(): DisplayParts | { missing: string } {
   if (process.platform !== 'linux') return { missing: 'windows of programs can be shown from Linux PCs only, so far' }
-  const xvnc = SERVERS.map(inPath).find((path) => path !== undefined)
-  const openbox = inPath('openbox')
+  const xvnc = SERVERS.map(onPath).find((path) => path !== undefined)
+  const openbox = onPath('openbox')
   if (xvnc !== undefined && openbox !== undefined) {
-    const dbusRunSession = inPath('dbus-run-session')
+    const dbusRunSession = onPath('dbus-run-session')
     return { xvnc, openbox, ...(dbusRunSession === undefined ? {} : { dbusRunSession }) }
   }
   const lacks = [...(xvnc === undefined ? ['Xvnc'] : []), ...(openbox === undefined ? ['openbox'] : [])]
   return { missing: `${lacks.join(' and ')} not installed; ${installCommand()}` }
-}
-
-function inPath(program: string): string | undefined {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    try {
-      accessSync(join(folder, program), constants.X_OK)
-      if (folder !== '') return join(folder, program)
-    } catch {
-      // the next one may have it
-    }
-  }
-  return undefined
 }
 
 function installCommand(): string {

@@ -1,5 +1,6 @@
 export {
   compareVersion,
+  DISPLAY_USUAL,
   FINAL_STATES,
   partsOfUri,
   RECORD_MAX_BYTES,

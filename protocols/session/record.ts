@@ -145,6 +145,9 @@ export function compareVersion(
   return a.epoch - b.epoch || a.seq - b.seq || (a.owner < b.owner ? -1 : a.owner > b.owner ? 1 : 0)
 }
 
+/** Of a display until somebody looks at it. */
+export const DISPLAY_USUAL: DisplaySpec = { width: 1024, height: 640 }
+
 export const SpecInput = z.object({
   app_uri: z.string().min(1).max(4096),
   args: z.array(z.string().max(16384)).max(1024).default([]),
@@ -191,7 +194,10 @@ export const SpecInput = z.object({
     .optional(),
   /** A display of its own, of this size until somebody who looks at it has another. An `app:` has one in any case. */
   display: z
-    .object({ width: z.number().int().min(1).max(DISPLAY_MAX), height: z.number().int().min(1).max(DISPLAY_MAX) })
+    .object({
+      width: z.number().int().min(1).max(DISPLAY_MAX).default(DISPLAY_USUAL.width),
+      height: z.number().int().min(1).max(DISPLAY_MAX).default(DISPLAY_USUAL.height)
+    })
     .optional(),
   /** Same nonce from the same peer: same session, whatever is repeated. */
   nonce: z

@@ -34,7 +34,7 @@ describe.skipIf(browserMissing())('windows in the page', { timeout: LONG }, () =
     await mesh?.stop()
   })
 
-  /** Colours in the picture that the page draws, as a share of all pixels that differ from the most frequent one. */
+  /** The picture that the page draws: how many colours it has, and the share of pixels that have another than the most frequent. */
   const drawn = async () =>
     await page.locator('[role="application"] canvas').evaluate((canvas: HTMLCanvasElement) => {
       const { width, height } = canvas
@@ -71,7 +71,7 @@ describe.skipIf(browserMissing())('windows in the page', { timeout: LONG }, () =
     expect(complaints.except()).toEqual([])
   })
 
-  test('what is typed arrives there, and the text that it saves is the text that was typed', async () => {
+  test('what is typed arrives there, and what is copied there is in the clipboard here', async () => {
     await place().click({ position: { x: 200, y: 200 } })
     await page.keyboard.type('from another PC')
     await page.keyboard.press('Control+a')

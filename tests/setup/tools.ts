@@ -25,7 +25,6 @@ export const DISPLAY_PROGRAMS = {
   Xtigervnc: 'tigervnc-standalone-server',
   openbox: 'openbox',
   'dbus-run-session': 'dbus-x11',
-  xcalc: 'x11-apps',
   mousepad: 'mousepad'
 }
 
